@@ -1,0 +1,96 @@
+/* lib/cluster/cluster.h - a replicated journal: events go in, and come out committed, in the same
+ * order on every member. Used by Agent clusters and Master clusters alike; a cluster of one member
+ * is the same code with one vote. lib/raft decides, lib/journal keeps, the transport carries.
+ * Everything runs on the loop's thread, except where it says otherwise. */
+#ifndef HOR_CLUSTER_CLUSTER_H
+#define HOR_CLUSTER_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/error.h"
+#include "lib/loop/loop.h"
+#include "lib/model/event.h"
+
+struct hor_cluster;
+
+struct hor_cluster_member {
+    uint64_t id;      /* 1.. */
+    const char *name; /* the certificate's common name */
+    const char *url;
+    bool witness; /* votes and stores, never leads for longer than a transfer takes */
+};
+
+struct hor_cluster_settings {
+    const char *cluster;   /* path or name; stands in the journal */
+    const char *directory; /* of the journal; created when missing */
+    uint64_t self;
+    const struct hor_cluster_member *members; /* the first configuration; used when the journal is
+                                                 new */
+    unsigned member_count;
+    int64_t heartbeat_ms, election_ms; /* 0: 100, 500 */
+    uint64_t snapshot_every;           /* entries between snapshots; 0: 100,000 */
+    size_t segment_bytes;              /* 0: 8 MiB */
+};
+
+struct hor_cluster_ops {
+    /* A committed event, in order, once per run of the program (replay at start included). event
+     * is borrowed; event->index and at_us are set. */
+    void (*apply)(const struct hor_event *event, void *ctx);
+    /* All events that one batch committed were applied: time to decide and to act. */
+    void (*applied)(uint64_t index, void *ctx);
+    /* Writes the complete state as one XML element; restore gets the same bytes. */
+    int (*snapshot)(struct hor_buf *out, void *ctx);
+    int (*restore)(const char *xml, size_t len, void *ctx, struct hor_error *err);
+    /* Leadership changed; leader_id 0: none known. */
+    void (*role)(bool leader, uint64_t leader_id, uint64_t term, void *ctx);
+    /* Sends a message to a member, fire and forget; NULL for a cluster of one. The exchange is one
+     * xsd Exchange as hor_cluster_receive takes it. */
+    void (*send)(uint64_t to, const char *exchange, size_t len, void *ctx);
+    /* A write failed or consensus reports an error: end the process, it is restarted. */
+    void (*fatal)(const struct hor_error *err, void *ctx);
+};
+
+/* Opens (replaying: apply is called before it returns) and takes part. HOR_ERR_CORRUPT names file
+ * and line and the way out; HOR_ERR_BUSY: another process uses the directory; HOR_ERR_INVALID: the
+ * directory belongs to another cluster. */
+int hor_cluster_open(struct hor_loop *loop, const struct hor_cluster_settings *settings,
+                     const struct hor_cluster_ops *ops, void *ctx, struct hor_cluster **ret,
+                     struct hor_error *err);
+void hor_cluster_close(struct hor_cluster *cluster); /* waits for writes under way */
+
+typedef void hor_cluster_done_fn(int code, uint64_t index, void *ctx);
+/* Submits `count` events as consecutive entries; takes ownership of the events on success. `done`
+ * (may be NULL) is called once, after the last one was applied (HOR_OK and its index), or with
+ * HOR_ERR_NOT_ACTIVE when leadership was lost and the outcome is unknown. HOR_ERR_NOT_ACTIVE: not
+ * the leader; HOR_ERR_BUSY: too much uncommitted or no room on the disk: nothing was taken. */
+int hor_cluster_submit(struct hor_cluster *cluster, struct hor_event **events, size_t count,
+                       hor_cluster_done_fn *done, void *ctx, struct hor_error *err);
+/* A message from a member, as its send gave it. */
+int hor_cluster_receive(struct hor_cluster *cluster, const char *exchange, size_t len,
+                        struct hor_error *err);
+
+struct hor_cluster_status {
+    bool leader;
+    uint64_t leader_id; /* 0: none known */
+    uint64_t term, last_index, commit_index, applied_index, first_index;
+    const char *run_id; /* made when the cluster's journal was begun; borrowed */
+    size_t uncommitted;
+};
+void hor_cluster_get_status(const struct hor_cluster *cluster, struct hor_cluster_status *ret);
+
+/* Reads committed events after `after` from the journal for consumers: calls `each` up to `limit`
+ * times; *ret_position is the last index looked at. Recent entries come from memory, older ones
+ * from disk. HOR_ERR_NOT_FOUND: they are gone (ret_position: the first that is there). Events may
+ * be kept by hor_event_copy only. */
+typedef bool hor_cluster_each_fn(const struct hor_event *event, void *ctx); /* false: stop */
+int hor_cluster_read(struct hor_cluster *cluster, uint64_t after, size_t limit,
+                     hor_cluster_each_fn *each, void *ctx, uint64_t *ret_position,
+                     struct hor_error *err);
+/* Segments whose entries are all at or below `index` and in a snapshot may be removed. */
+void hor_cluster_release(struct hor_cluster *cluster, uint64_t index);
+int hor_cluster_transfer(struct hor_cluster *cluster, uint64_t to, struct hor_error *err);
+
+#endif
