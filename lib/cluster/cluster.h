@@ -39,12 +39,15 @@ struct hor_cluster_ops {
     /* A committed event, in order, once per run of the program (replay at start included). event
      * is borrowed; event->index and at_us are set. */
     void (*apply)(const struct hor_event *event, void *ctx);
-    /* All events that one batch committed were applied: time to decide and to act. */
+    /* All events that one batch committed were applied: time to decide and to act. May be NULL.
+     * Not called for what hor_cluster_open replays. */
     void (*applied)(uint64_t index, void *ctx);
     /* Writes the complete state as one XML element; restore gets the same bytes. */
     int (*snapshot)(struct hor_buf *out, void *ctx);
     int (*restore)(const char *xml, size_t len, void *ctx, struct hor_error *err);
-    /* Leadership changed; leader_id 0: none known. */
+    /* Leadership changed; leader_id 0: none known. `leader` is told only when everything that was
+     * committed before has been applied here: from then on this member decides. Never called
+     * before hor_cluster_open has returned. */
     void (*role)(bool leader, uint64_t leader_id, uint64_t term, void *ctx);
     /* Sends a message to a member, fire and forget; NULL for a cluster of one. The exchange is one
      * xsd Exchange as hor_cluster_receive takes it. */
@@ -68,8 +71,15 @@ typedef void hor_cluster_done_fn(int code, uint64_t index, void *ctx);
  * the leader; HOR_ERR_BUSY: too much uncommitted or no room on the disk: nothing was taken. */
 int hor_cluster_submit(struct hor_cluster *cluster, struct hor_event **events, size_t count,
                        hor_cluster_done_fn *done, void *ctx, struct hor_error *err);
-/* A message from a member, as its send gave it. */
+/* A message from a member, as its send gave it: text that contains one <exchange> element. What
+ * stands around it (a SOAP envelope) is skipped, so an operation may pass its whole request.
+ * HOR_ERR_INVALID: not from a member of this cluster, or malformed; HOR_ERR_CONFLICT: from another
+ * incarnation of the cluster. Nothing was changed then. */
 int hor_cluster_receive(struct hor_cluster *cluster, const char *exchange, size_t len,
+                        struct hor_error *err);
+/* The same from any thread: copies the text and hands it to the loop's thread, and does not wait
+ * for what becomes of it. HOR_ERR_LIMIT, HOR_ERR_MEMORY. Must not race with hor_cluster_close. */
+int hor_cluster_deliver(struct hor_cluster *cluster, const char *exchange, size_t len,
                         struct hor_error *err);
 
 struct hor_cluster_status {
