@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/str.h"
+
 void hor_buf_done(struct hor_buf *buf)
 {
     free(buf->data);
@@ -100,25 +102,6 @@ char *hor_buf_take(struct hor_buf *buf)
     return text;
 }
 
-/* The length of the well-formed UTF-8 sequence at `s` that XML 1.0 allows; 0 when there is none. */
-static size_t xml_sequence(const unsigned char *s)
-{
-    size_t len = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4)
-        return 0;
-    uint32_t point = s[0] & (0xFFu >> (len + 1));
-    for (size_t i = 1; i < len; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        point = point << 6 | (s[i] & 0x3Fu);
-    }
-    if ((len == 3 && point < 0x800) || (len == 4 && (point < 0x10000 || point > 0x10FFFF)))
-        return 0;
-    if ((point >= 0xD800 && point <= 0xDFFF) || point == 0xFFFE || point == 0xFFFF)
-        return 0;
-    return len;
-}
-
 void hor_buf_xml(struct hor_buf *buf, const char *text)
 {
     if (text == NULL)
@@ -153,7 +136,7 @@ void hor_buf_xml(struct hor_buf *buf, const char *text)
         default:
             if (*s < 0x20) {
                 instead = "\xEF\xBF\xBD";
-            } else if (*s >= 0x80 && (len = xml_sequence(s)) == 0) {
+            } else if (*s >= 0x80 && (len = hor_utf8_length((const char *)s)) == 0) {
                 instead = "\xEF\xBF\xBD";
                 len = 1;
             }

@@ -66,6 +66,27 @@ int hor_str_to_int64(const char *text, int64_t *ret)
     return HOR_OK;
 }
 
+size_t hor_utf8_length(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    if (s[0] < 0x80)
+        return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n' || s[0] == '\r';
+    if (s[0] < 0xC2 || s[0] > 0xF4)
+        return 0;
+    size_t len = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
+    uint32_t point = s[0] & (0xFFu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+        point = point << 6 | (s[i] & 0x3Fu);
+    }
+    if ((len == 3 && point < 0x800) || (len == 4 && (point < 0x10000 || point > 0x10FFFF)))
+        return 0; /* longer than needed, or beyond Unicode */
+    if ((point >= 0xD800 && point <= 0xDFFF) || point == 0xFFFE || point == 0xFFFF)
+        return 0;
+    return len;
+}
+
 /* When the system gives no randomness nothing that needs it may go on. */
 void hor_uuid(char out[HOR_UUID_BYTES])
 {

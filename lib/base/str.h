@@ -28,6 +28,10 @@ int hor_duration_parse_ms(const char *text, int64_t *ret_ms);
 /* xsd:duration text of ms, at least 32 bytes. */
 const char *hor_duration_format_ms(int64_t ms, char out[HOR_TIME_TEXT_BYTES]);
 
+/* The length of the UTF-8 sequence at `text` when it is well-formed and a character that XML 1.0
+ * allows; else 0. Reads no further than the first byte that does not belong. */
+size_t hor_utf8_length(const char *text);
+
 /* A random UUID (RFC 9562 version 4) from getrandom(2). */
 void hor_uuid(char out[HOR_UUID_BYTES]);
 /* Lower-case hexadecimal of `len` bytes; `out` holds 2 * len + 1. */

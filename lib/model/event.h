@@ -4,6 +4,8 @@
  * numbers that are absent are HOR_EVENT_NONE. In XML each field is an attribute, arguments are
  * child elements and `text` is character data:
  *   <taskEnded order="eod-1" node="load" task="eod-1:load:1" outcome="success" exitCode="0"/>
+ *   <orderAdded order="eod-1" chain="/eod"><argument name="day">2026-11-24</argument></orderAdded>
+ * An empty text is an absent text.
  * Times are UTC microseconds since the epoch. One thread owns an event. */
 #ifndef HOR_MODEL_EVENT_H
 #define HOR_MODEL_EVENT_H
@@ -115,8 +117,10 @@ struct hor_arguments {
     size_t count;
 };
 
+/* Adds, or replaces the value of that name. A NULL value is "". HOR_ERR_MEMORY. */
 int hor_arguments_add(struct hor_arguments *list, const char *name, const char *value, bool secret);
 const char *hor_arguments_get(const struct hor_arguments *list, const char *name);
+/* `to` must be empty; on failure it stays so. */
 int hor_arguments_copy(struct hor_arguments *to, const struct hor_arguments *from);
 void hor_arguments_done(struct hor_arguments *list);
 
@@ -147,9 +151,11 @@ int hor_event_type_from_name(const char *name, enum hor_event_type *ret); /* HOR
 
 /* Writes the event as one element on one line, without index and at. */
 void hor_event_write(const struct hor_event *event, struct hor_buf *out);
-/* Reads what hor_event_write wrote, and any equivalent well-formed element without a prefix or
- * comments (quick, hand-written: journals are read at start by the million). Unknown attributes are
- * errors. The caller owns *ret. HOR_ERR_INVALID names the position. */
+/* Reads what hor_event_write wrote, and any equivalent well-formed element without a prefix,
+ * comments or CDATA (quick, hand-written: journals are read at start by the million). Unknown
+ * attributes are errors; `xmlns` is passed over. White space around the element is allowed, and
+ * text that is only literal white space is formatting. The caller owns *ret. HOR_ERR_INVALID names
+ * the position, HOR_ERR_LIMIT beyond 1,000 arguments, HOR_ERR_MEMORY. */
 int hor_event_read(const char *xml, size_t len, struct hor_event **ret, struct hor_error *err);
 
 #endif
