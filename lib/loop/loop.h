@@ -20,16 +20,20 @@ typedef void hor_loop_fn(void *ctx);
 typedef void hor_watch_fn(int fd, bool readable, bool writable, void *ctx);
 typedef void hor_signal_fn(int signal, void *ctx);
 
+/* Also makes the process ignore SIGPIPE: a closed connection is an error of write(2) alone. */
 struct hor_loop *hor_loop_new(void);
+/* After everything that lives on it, workers included. What was posted and has not run is dropped. */
 void hor_loop_free(struct hor_loop *loop);
-int hor_loop_run(struct hor_loop *loop, struct hor_error *err); /* until hor_loop_stop */
+/* Until hor_loop_stop (at once when that was called before). HOR_ERR_IO. */
+int hor_loop_run(struct hor_loop *loop, struct hor_error *err);
 void hor_loop_stop(struct hor_loop *loop);                      /* any thread */
 struct event_base *hor_loop_base(struct hor_loop *loop);        /* for lib/http only */
 
 /* Runs fn(ctx) on the loop's thread soon, in order of posting. Any thread. HOR_ERR_MEMORY. */
 int hor_loop_post(struct hor_loop *loop, hor_loop_fn *fn, void *ctx);
-/* Runs fn(ctx) on the loop's thread and returns when it has run. Not from the loop's own thread
- * (there it just calls fn). HOR_ERR_STATE once the loop has stopped: fn did not run. */
+/* Runs fn(ctx) on the loop's thread and returns when it has run; before hor_loop_run it waits for
+ * that. From the loop's own thread it just calls fn. HOR_ERR_STATE once the loop has stopped: fn
+ * did not run. */
 int hor_loop_call(struct hor_loop *loop, hor_loop_fn *fn, void *ctx);
 
 struct hor_timer *hor_timer_new(struct hor_loop *loop, hor_loop_fn *fn, void *ctx);
