@@ -7,8 +7,8 @@
 
 #include "lib/base/error.h"
 #include "lib/http/client.h"
+#include "lib/soap/codec.h"
 
-struct soap;
 struct hor_soap_partner; /* one service at one or several addresses */
 
 /* `urls` are the partner's members ("https://127.0.0.1:4443/soap/agent"), `names` the common names
@@ -28,7 +28,6 @@ int hor_soap_partner_basic(struct hor_soap_partner *partner, const char *user, c
  * *ret_soap is set on success and must be given to hor_soap_done by the caller. A fault becomes its
  * code (NotFound -> HOR_ERR_NOT_FOUND, ...) with the fault's text.
  * HOR_ERR_UNREACHABLE, HOR_ERR_TIMEOUT when no member answered. */
-struct hor_soap_codec;
 int hor_soap_call_raw(struct hor_soap_partner *partner, const struct hor_soap_codec *codec,
                       const void *request, struct soap **ret_soap, void **ret_response,
                       int64_t timeout_ms, struct hor_error *err);

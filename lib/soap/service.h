@@ -14,8 +14,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/error.h"
 #include "lib/http/server.h"
+#include "lib/soap/codec.h"
 
-struct soap;
 struct hor_soap_service;
 
 /* Who calls. Strings are owned by whoever filled it in and live until the call ends. */
@@ -44,9 +44,11 @@ enum { HOR_SOAP_PARKED = 1 };
 typedef int hor_soap_operation_fn(struct hor_soap_call *call, const void *request, void *response,
                                   struct hor_error *err);
 
-/* One row of the table. Made by HOR_SOAP_OPERATION(sup, ListOrders, "order.view", function), where
- * function is int f(struct hor_soap_call *, const struct _sup__ListOrders *,
- *                   struct _sup__ListOrdersResponse *, struct hor_error *). */
+/* One row of the table:
+ * HOR_SOAP_OPERATION(sup, ListOrders, "order.view", false, list_orders),
+ * where list_orders is int f(struct hor_soap_call *, const struct _sup__ListOrders *,
+ * struct _sup__ListOrdersResponse *, struct hor_error *). The response comes zeroed. The last row
+ * is HOR_SOAP_OPERATIONS_END. */
 struct hor_soap_operation {
     const char *ns;    /* urn:horarium:supervisor:1 */
     const char *name;
