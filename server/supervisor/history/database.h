@@ -60,7 +60,7 @@ int hor_database_query(struct hor_database *db, const char *sql, const struct ho
 /* 1: a row stands there, 0: end, or a negative code. */
 int hor_rows_next(struct hor_rows *rows, struct hor_error *err);
 /* A column of the current row, from 0; text is borrowed until hor_rows_next or _close, NULL and
- * HOR_EVENT_NONE for SQL's NULL. Ask for columns in ascending order, each once. */
+ * HOR_EVENT_NONE for SQL's NULL. */
 const char *hor_rows_text(struct hor_rows *rows, unsigned column);
 int64_t hor_rows_int(struct hor_rows *rows, unsigned column);
 void hor_rows_close(struct hor_rows *rows); /* accepts NULL */
