@@ -9,11 +9,9 @@
 #include <stdint.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/datadir.h" /* hor_datadir() */
 #include "lib/base/error.h"
 #include "lib/base/log.h"
-
-/* Where xsd/, wsdl/ and xslt-gui/ are: $HORARIUM_DATADIR, else the folder compiled in. */
-const char *hor_datadir(void);
 
 struct hor_settings_listen {
     const char *address; /* "127.0.0.1" by default */
