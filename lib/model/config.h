@@ -14,6 +14,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
+#include "lib/model/zone.h"
 
 /* enum suffix, NAME.KIND.xml, root element */
 #define HOR_KIND_TABLE(X)                                                                          \
@@ -215,7 +216,7 @@ enum hor_day_set_type {
 struct hor_day_set {
     enum hor_day_set_type type;
     const char *rule;
-    int32_t from, to; /* days; from of a rule: HOR_DAY_NONE when not written (use 1970-01-01) */
+    int32_t from, to; /* days; from of a rule: HOR_DAY_NONE when not written (use HOR_RECURRENCE_START) */
     const struct hor_calendar *calendar;
     const char *calendar_path;
     int line;
@@ -246,8 +247,6 @@ struct hor_every {
 
 enum hor_non_working_day { HOR_NON_WORKING_IGNORE, HOR_NON_WORKING_SKIP, HOR_NON_WORKING_BEFORE,
                            HOR_NON_WORKING_AFTER };
-enum hor_missing_hour { HOR_MISSING_HOUR_SHIFT, HOR_MISSING_HOUR_SKIP, HOR_MISSING_HOUR_AT_CHANGE };
-enum hor_repeated_hour { HOR_REPEATED_HOUR_FIRST, HOR_REPEATED_HOUR_LAST, HOR_REPEATED_HOUR_BOTH };
 enum hor_missed { HOR_MISSED_RUN_LAST, HOR_MISSED_RUN, HOR_MISSED_SKIP };
 
 struct hor_substitute {
@@ -271,7 +270,7 @@ struct hor_schedule {
     enum hor_non_working_day non_working_day;
     const struct hor_calendar *working_days; /* NULL when ignored */
     const char *working_days_path;
-    enum hor_missing_hour missing_hour;
+    enum hor_missing_hour missing_hour; /* lib/model/zone.h */
     enum hor_repeated_hour repeated_hour;
     enum hor_missed missed;
     int64_t missed_within_ms; /* 0: any age */
