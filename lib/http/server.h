@@ -1,8 +1,10 @@
-/* lib/http/server.h - the HTTP/1.1 server: libevent's evhttp frames requests on the loop's thread
- * (TLS 1.2 and newer by OpenSSL), complete requests are handed to a pool of workers. Thousands of
- * idle or slow connections need no thread. Limits: time, header and body size, requests waiting,
- * memory of answers in flight. Answers that cannot be given (limits, garbage) are made here.
- * Two Content-Length headers and control characters in header values are refused (400). */
+/* lib/http/server.h - the HTTP/1.1 server: libevent's bufferevents carry bytes on the loop's thread
+ * (TLS 1.2 and newer by OpenSSL), requests are framed strictly, complete ones are handed to a pool of
+ * workers. Thousands of idle or slow connections need no thread. Limits: time, header and body size
+ * (also inflated), requests waiting, memory of bodies and answers in flight. Answers that cannot be
+ * given (limits, garbage) are made here. What a proxy could read in another way is refused: two
+ * Content-Length headers, folded lines, control characters in the head. (evhttp accepts those, has
+ * one timeout for all and does not show the raw head: that is why it is not used.) */
 #ifndef HOR_HTTP_SERVER_H
 #define HOR_HTTP_SERVER_H
 
@@ -52,7 +54,8 @@ int hor_http_server_start(struct hor_loop *loop, const struct hor_http_settings 
                           hor_http_handle_fn *handle, void *ctx, struct hor_http_server **ret,
                           struct hor_error *err);
 uint16_t hor_http_server_port(const struct hor_http_server *server);
-/* Stops accepting, lets workers end, closes. Loop thread, loop still running or already stopped. */
+/* Stops accepting, lets workers end, closes. Loop's thread, after hor_loop_run has returned: a
+ * handler that waits for the loop then gets HOR_ERR_STATE and ends. Accepts NULL. */
 void hor_http_server_stop(struct hor_http_server *server);
 /* Runs the handlers of parked requests again. Any thread. */
 void hor_http_server_wake(struct hor_http_server *server);
