@@ -88,3 +88,15 @@ int hor_time_of_day_parse(const char *text, int32_t *ret_s)
     *ret_s = hour * 3600 + minute * 60 + second;
     return HOR_OK;
 }
+
+int hor_days_in_month(int year, int month)
+{
+    int next_year = month == 12 ? year + 1 : year, next_month = month == 12 ? 1 : month + 1;
+    return hor_day_make(next_year, next_month, 1) - hor_day_make(year, month, 1);
+}
+
+int32_t hor_day_of_local(int64_t local_s)
+{
+    int64_t day = local_s / HOR_DAY_SECONDS;
+    return (int32_t)(local_s % HOR_DAY_SECONDS < 0 ? day - 1 : day);
+}

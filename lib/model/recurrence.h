@@ -25,7 +25,7 @@ typedef bool hor_recurrence_each_fn(int32_t day, void *ctx);
 int hor_recurrence_each(const char *rule, int32_t start, int32_t from, int32_t to,
                         hor_recurrence_each_fn *each, void *ctx, struct hor_error *err);
 
-/* Saturday, 2000-01-01. Monday-based weeks of INTERVAL=2 rules begin in its week. */
-#define HOR_RECURRENCE_START 10957
+/* Thursday, 1970-01-01. */
+#define HOR_RECURRENCE_START 0
 
 #endif

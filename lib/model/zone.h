@@ -40,8 +40,8 @@ struct hor_zone_moment {
 struct hor_zone_moment hor_zone_to_utc(const struct hor_zone *zone, int64_t local_s);
 
 /* <clockChange missingHour="shift|skip|atChange" repeatedHour="first|last|both"/> */
-enum hor_missing_hour { HOR_MISSING_SHIFT, HOR_MISSING_SKIP, HOR_MISSING_AT_CHANGE };
-enum hor_repeated_hour { HOR_REPEATED_FIRST, HOR_REPEATED_LAST, HOR_REPEATED_BOTH };
+enum hor_missing_hour { HOR_MISSING_HOUR_SHIFT, HOR_MISSING_HOUR_SKIP, HOR_MISSING_HOUR_AT_CHANGE };
+enum hor_repeated_hour { HOR_REPEATED_HOUR_FIRST, HOR_REPEATED_HOUR_LAST, HOR_REPEATED_HOUR_BOTH };
 /* The moments that a planned local time stands for: 0, 1 or 2, ascending. */
 unsigned hor_zone_resolve(const struct hor_zone *zone, int64_t local_s,
                           enum hor_missing_hour missing, enum hor_repeated_hour repeated,
