@@ -43,17 +43,17 @@ int hor_query_order(struct hor_store *store, const char *id, hor_order_row_fn *f
 typedef int hor_count_row_fn(const char *state, int64_t count, void *ctx);
 int hor_query_counts(struct hor_store *store, const char *plan_day, const struct hor_scope *scope,
                      hor_count_row_fn *fn, void *ctx, struct hor_error *err);
-/* The last ended order and the next planned one of each chain that has any, from one statement:
- * chain, state and end of the last, planned time of the next. */
+/* Of each chain that has any: state and end of its last ended order, the mean duration of the
+ * latest successful ones, the planned time of its next order. Two statements; what one of them does
+ * not give is NULL and HOR_EVENT_NONE, so a chain may come twice. */
 struct hor_chain_row {
     const char *chain, *last_state;
-    int64_t last_ended_us, next_us;
+    int64_t last_ended_us, mean_ms, next_us;
 };
 typedef int hor_chain_row_fn(const struct hor_chain_row *row, void *ctx);
-int hor_query_chains(struct hor_store *store, int64_t now_us, hor_chain_row_fn *fn, void *ctx,
+int hor_query_chains(struct hor_store *store, hor_chain_row_fn *fn, void *ctx,
                      struct hor_error *err);
-/* Median-like expectation: mean duration of the chain's last successful orders, HOR_EVENT_NONE
- * without any. */
+/* The mean duration of one chain, HOR_EVENT_NONE before its first success. */
 int hor_query_expected_ms(struct hor_store *store, const char *chain, int64_t *ret,
                           struct hor_error *err);
 

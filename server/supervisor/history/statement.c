@@ -7,7 +7,7 @@
 #include "server/supervisor/history/database_internal.h"
 
 enum {
-    BATCH_MAX_TYPES = 40,
+    BATCH_MAX_TYPES = 400, 
     BATCH_ARRAY_ROWS = 512,             /* rows in one call of the driver */
     BATCH_ARRAY_BYTES = 4 * 1024 * 1024 /* memory for one call, unless one row needs more */
 };

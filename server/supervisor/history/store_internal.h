@@ -18,10 +18,13 @@ int store_write_done(struct hor_store *store, int rc, struct hor_error *err);
 /* One statement with one row of values, in a transaction of its own. Takes the batch. */
 int store_write_one(struct hor_store *store, const char *sql, struct hor_batch *take_batch,
                     int64_t *ret_changed, struct hor_error *err);
-/* The next number of the events (or audit entries), inside a write. Given back on failure. */
-int store_event_number(struct hor_store *store, size_t count, uint64_t *ret_first,
-                       struct hor_error *err);
-void store_count_written(struct hor_store *store, size_t events, size_t orders, size_t tasks,
-                         uint64_t us);
+/* Takes `count` numbers of events or of audit entries, inside a write; *ret is the first. Numbers
+ * follow the order of commits: a reader that saw a number has seen all before it. */
+enum store_numbers { STORE_EVENT_NUMBERS, STORE_AUDIT_NUMBERS };
+int store_take_numbers(struct hor_store *store, struct hor_database *db, enum store_numbers which,
+                       size_t count, uint64_t *ret, struct hor_error *err);
+/* After a commit that brought events. */
+void store_events_written(struct hor_store *store, uint64_t last_event, size_t events,
+                          size_t orders, size_t tasks, uint64_t us);
 
 #endif
