@@ -22,6 +22,7 @@ struct scan {
     xmlParserCtxtPtr parser;
     const char *at, *end; /* what was not read yet */
     struct hor_buf values;
+    bool large; /* more than libxml2 takes in one text by itself */
     int stopped; /* a handler's code */
 };
 
@@ -123,7 +124,8 @@ static void parse(struct scan *scan, const struct hor_xml_schema *schema)
                              .ignorableWhitespace = on_text,
                              .cdataBlock = on_text};
     /* NOENT decodes &amp; in attribute values; there are no other entities without a DOCTYPE */
-    xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_BIG_LINES);
+    xmlCtxtUseOptions(parser, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_BIG_LINES |
+                                  (scan->large ? XML_PARSE_HUGE : 0));
     xmlSAXHandlerPtr own_handler = parser->sax;
     parser->sax = &handler;
     parser->userData = scan;
@@ -169,6 +171,7 @@ int hor_xml_scan(const char *name, const char *bytes, size_t len, size_t max_byt
     struct scan scan = {.handlers = handlers,
                         .ctx = ctx,
                         .catching = &catching,
+                        .large = most > HOR_XML_DOCUMENT_BYTES,
                         .at = bytes,
                         .end = bytes + len};
     if (len > most) {
