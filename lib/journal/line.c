@@ -259,6 +259,25 @@ int hor_journal_attribute(const char *tag, size_t len, const char *name, char *o
     return HOR_OK;
 }
 
+int hor_journal_unescape(const char *text, size_t len, struct hor_buf *out)
+{
+    const char *end = text + len;
+    while (text < end) {
+        const char *amp = memchr(text, '&', (size_t)(end - text));
+        char resolved[4];
+        size_t used, resolved_len;
+        hor_buf_add(out, text, (size_t)((amp != NULL ? amp : end) - text));
+        if (amp == NULL)
+            break;
+        used = reference(amp, end, resolved, &resolved_len);
+        if (used == 0)
+            return HOR_ERR_INVALID;
+        hor_buf_add(out, resolved, resolved_len);
+        text = amp + used;
+    }
+    return HOR_OK;
+}
+
 int hor_journal_attribute_number(const char *tag, size_t len, const char *name, uint64_t *ret)
 {
     char text[32];

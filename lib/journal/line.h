@@ -46,6 +46,8 @@ int hor_journal_line_read(const char *line, size_t len, struct hor_journal_entry
  * HOR_ERR_LIMIT when it does not fit, HOR_ERR_INVALID. */
 int hor_journal_attribute(const char *tag, size_t len, const char *name, char *out,
                           size_t out_bytes);
+/* Appends text with its character references resolved. HOR_ERR_INVALID. */
+int hor_journal_unescape(const char *text, size_t len, struct hor_buf *out);
 int hor_journal_attribute_number(const char *tag, size_t len, const char *name, uint64_t *ret);
 
 #endif

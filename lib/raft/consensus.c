@@ -587,6 +587,11 @@ int hor_raft_transfer(struct hor_raft *raft, int64_t now_ms, uint64_t to, struct
     return step(raft, now_ms, &event, "transfer", err);
 }
 
+void hor_raft_set_incarnation(struct hor_raft *raft, uint64_t incarnation)
+{
+    raft->settings.incarnation = incarnation;
+}
+
 /* The library's readers take a pointer that is not const. */
 static struct raft *core(const struct hor_raft *raft) { return (struct raft *)&raft->raft; }
 

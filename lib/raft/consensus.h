@@ -150,6 +150,9 @@ bool hor_raft_caught_up(const struct hor_raft *raft, uint64_t id);
 /* Passes leadership to a voter; 0: to whoever is furthest. */
 int hor_raft_transfer(struct hor_raft *raft, int64_t now_ms, uint64_t to, struct hor_error *err);
 
+/* A member that has nothing yet joins whatever incarnation it meets. */
+void hor_raft_set_incarnation(struct hor_raft *raft, uint64_t incarnation);
+
 bool hor_raft_is_leader(const struct hor_raft *raft);
 bool hor_raft_transferring(const struct hor_raft *raft);
 bool hor_raft_installing(const struct hor_raft *raft);
