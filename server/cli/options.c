@@ -98,9 +98,9 @@ int hor_cli_parse(struct hor_cli *cli, const struct hor_cli_command *command,
     int kept = 0;
     bool only_arguments = false;
     for (int i = 0; i < *argc; i++) {
-        char *word = argv[i];
+        const char *word = argv[i];
         if (only_arguments || word[0] != '-' || word[1] == '\0') {
-            argv[kept++] = word;
+            argv[kept++] = argv[i];
             continue;
         }
         if (strcmp(word, "--") == 0) {
