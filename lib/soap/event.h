@@ -1,5 +1,4 @@
-/* lib/soap/event.h - events between the model and the services: t:Event and struct hor_event.
- * Any thread; strings of a t__Event live in the call's memory. */
+/* lib/soap/event.h - events between lib/model and the services' type t:Event. Any thread. */
 #ifndef HOR_SOAP_EVENT_H
 #define HOR_SOAP_EVENT_H
 
@@ -10,13 +9,16 @@ struct soap;
 struct t__Event;
 struct t__Argument;
 
-/* Fills *out with copies. HOR_ERR_MEMORY. */
-int hor_soap_event_put(struct soap *soap, const struct hor_event *event, struct t__Event *out);
-/* The caller owns *ret. HOR_ERR_INVALID for a type that is unknown, HOR_ERR_MEMORY. */
-int hor_soap_event_get(const struct t__Event *in, struct hor_event **ret, struct hor_error *err);
-/* Lists of arguments. *ret is an array in the call's memory, NULL for none. HOR_ERR_MEMORY. */
-int hor_soap_arguments_put(struct soap *soap, const struct hor_arguments *list, int *ret_count,
-                           struct t__Argument **ret);
-int hor_soap_arguments_get(const struct t__Argument *items, int count, struct hor_arguments *list);
+/* Fills *ret in memory of *soap; the event may go afterwards. HOR_ERR_MEMORY. */
+int hor_soap_event_write(struct soap *soap, const struct hor_event *event, struct t__Event *ret);
+/* A new event the caller owns. HOR_ERR_INVALID: a type that is not known. */
+int hor_soap_event_read(const struct t__Event *event, struct hor_event **ret,
+                        struct hor_error *err);
+/* Values of secret arguments are left out when `hide` says so. */
+enum hor_soap_secrets { HOR_SOAP_SECRETS_SHOW, HOR_SOAP_SECRETS_HIDE };
+int hor_soap_arguments_write(struct soap *soap, const struct hor_arguments *list,
+                             enum hor_soap_secrets secrets, int *ret_count,
+                             struct t__Argument **ret);
+int hor_soap_arguments_read(const struct t__Argument *items, int count, struct hor_arguments *ret);
 
 #endif
