@@ -210,6 +210,8 @@ static int set_state(struct record_order *order, const char *state, const char *
 
 static int apply_order(struct record_order *order, const struct hor_event *event)
 {
+    if (ended(order)) /* a late report: the end stands */
+        return event->type == HOR_EVENT_ORDER_ADDED ? apply_added(order, event) : HOR_OK;
     switch (event->type) {
     case HOR_EVENT_ORDER_ADDED:
         return apply_added(order, event);
@@ -233,11 +235,11 @@ static int apply_order(struct record_order *order, const struct hor_event *event
         order->started_us = event->started_at != HOR_EVENT_NONE ? event->started_at : event->at_us;
         return set_state(order, "running", NULL);
     case HOR_EVENT_ORDER_FAILED:
-        return set_state(order, "failed", event->cause);
     case HOR_EVENT_ORDER_SUSPENDED:
         if (hor_event_set(&order->mark, NULL) != HOR_OK)
             return HOR_ERR_MEMORY;
-        return set_state(order, "suspended", event->cause);
+        return set_state(order, event->type == HOR_EVENT_ORDER_FAILED ? "failed" : "suspended",
+                         event->cause);
     case HOR_EVENT_ORDER_RESUMED:
         if (hor_event_set(&order->mark, NULL) != HOR_OK)
             return HOR_ERR_MEMORY;
@@ -266,7 +268,7 @@ static int apply_order(struct record_order *order, const struct hor_event *event
             return set_state(order, "running", NULL);
         return HOR_OK;
     case HOR_EVENT_NODE_WAITING:
-        return ended(order) ? HOR_OK : hor_event_set(&order->cause, event->cause);
+        return hor_event_set(&order->cause, event->cause);
     case HOR_EVENT_RETRY_SCHEDULED:
         return order_is(order, "running") ? set_state(order, "retrying", event->cause) : HOR_OK;
     default:
@@ -287,7 +289,8 @@ static int apply_task(struct record_task *task, struct record_order *order,
     switch (event->type) {
     case HOR_EVENT_TASK_ASSIGNED:
         task->assigned_us = event->at_us;
-        return order_is(order, "retrying") ? set_state(order, "running", NULL) : HOR_OK;
+        return order_is(order, "retrying") && !ended(order) ? set_state(order, "running", NULL)
+                                                            : HOR_OK;
     case HOR_EVENT_TASK_STARTED:
         task->started_us = event->started_at != HOR_EVENT_NONE ? event->started_at : event->at_us;
         return hor_event_set(&task->state, "running");
@@ -308,10 +311,12 @@ static int apply_task(struct record_task *task, struct record_order *order,
             hor_event_set(&task->outcome, event->outcome) != HOR_OK ||
             hor_event_set(&task->cause, event->cause) != HOR_OK)
             return HOR_ERR_MEMORY;
-        if (!hor_str_equal(event->outcome, "failure"))
+        /* without an outcome it is run again elsewhere, by itself */
+        if (event->outcome != NULL && strcmp(event->outcome, "failure") != 0)
             order->nodes_done++;
         /* the outcome of an order in doubt is known after all */
-        return order_is(order, "inDoubt") ? set_state(order, "running", NULL) : HOR_OK;
+        return order_is(order, "inDoubt") && !ended(order) ? set_state(order, "running", NULL)
+                                                           : HOR_OK;
     case HOR_EVENT_TASK_IN_DOUBT:
         if (hor_event_set(&task->state, "inDoubt") != HOR_OK ||
             hor_event_set(&task->cause, event->cause) != HOR_OK)
@@ -405,7 +410,7 @@ int record_nodes_apply(struct record_nodes *nodes, const struct hor_event *event
         hor_map_take(nodes->done, event->node);
         return HOR_OK;
     case HOR_EVENT_TASK_ENDED:
-        if (hor_str_equal(event->outcome, "failure"))
+        if (event->outcome == NULL || strcmp(event->outcome, "failure") == 0)
             return HOR_OK;
         return hor_map_put(nodes->done, event->node, &mark);
     case HOR_EVENT_NODE_SKIPPED:
