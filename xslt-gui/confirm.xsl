@@ -21,8 +21,12 @@
     </p>
     <form action="/controller/do/{/c:page/c:form/@action}" method="post" class="toolbar">
       <xsl:call-template name="csrf"/>
-      <xsl:for-each select="$fields[@name != 'reason' and @name != 'confirm']"><input type="hidden" name="{@name}" value="{.}"/></xsl:for-each>
+      <!-- a filter is confirmed as the orders that it found: exactly what is shown here is done -->
+      <xsl:for-each select="$fields[@name != 'reason' and @name != 'confirm' and @name != 'order' and @name != 'scope' and not(starts-with(@name, 'filter-'))]"><input type="hidden" name="{@name}" value="{.}"/></xsl:for-each>
+      <input type="hidden" name="scope" value="selected"/>
+      <xsl:for-each select="$ready"><input type="hidden" name="order" value="{t:object}"/></xsl:for-each>
       <input type="hidden" name="confirm" value="1"/>
+      <input type="hidden" name="request" value="{$page/@request}"/>
       <label class="field grow"><span>Reason (kept in the audit)</span><input type="text" name="reason" maxlength="400" value="{$fields[@name = 'reason']}"/></label>
       <xsl:if test="$ready">
         <button type="submit" class="primary"><xsl:value-of select="concat(translate(substring(f:spaced($fields[@name = 'action']), 1, 1), 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'), substring(f:spaced($fields[@name = 'action']), 2))"/> now</button>

@@ -10,7 +10,17 @@
   <xsl:template match="c:page" mode="title">Log of <span class="id"><xsl:value-of select="f:query('task')"/></span></xsl:template>
   <xsl:template match="c:page" mode="tools">
     <xsl:if test="string($log/@order)"><a class="button" href="/controller/order?id={f:encode($log/@order)}">Order</a></xsl:if>
-    <a class="button" href="/controller/log-file?task={f:encode($task)}" download="download">Download</a>
+    <xsl:choose>
+      <xsl:when test="$log/@parts &gt; 1">
+        <xsl:call-template name="part"/>
+      </xsl:when>
+      <xsl:otherwise><a class="button" href="/controller/log-file?task={f:encode($task)}" download="download">Download</a></xsl:otherwise>
+    </xsl:choose>
+  </xsl:template>
+  <xsl:template name="part">
+    <xsl:param name="n" select="1"/>
+    <a class="button" href="/controller/log-file?task={f:encode($task)}&amp;part={$n - 1}" download="download">Download part <xsl:value-of select="$n"/></a>
+    <xsl:if test="$n &lt; $log/@parts and $n &lt; 40"><xsl:call-template name="part"><xsl:with-param name="n" select="$n + 1"/></xsl:call-template></xsl:if>
   </xsl:template>
   <xsl:template match="c:page" mode="content">
     <form class="filters" action="/controller/log" method="get" role="search" aria-label="Search this log">
@@ -20,7 +30,7 @@
       <a class="button" href="{$base}&amp;find=error">First error</a>
       <a class="button" href="{$base}&amp;offset=0">Beginning</a>
       <a class="button" href="{$base}">End</a>
-      <xsl:if test="$log/@earlier"><a class="button" rel="prev" href="{$base}&amp;offset={$log/@earlier}">Earlier</a></xsl:if>
+      <xsl:if test="$log/@earlier"><a class="button" rel="prev" href="{$base}&amp;before={$log/@earlier}">Earlier</a></xsl:if>
       <xsl:if test="$log/@later"><a class="button" rel="next" href="{$base}&amp;offset={$log/@next}&amp;line={$log/@next-line}">Later</a></xsl:if>
     </form>
     <p class="quiet" id="log-state">
@@ -41,7 +51,7 @@
       </p>
     </xsl:if>
     <!-- The script reads on from data-next and adds lines; without it the refresh link does. -->
-    <ol class="log" id="log" tabindex="0" role="log" aria-label="Log" aria-live="off" data-task="{$task}" data-next="{$log/@next}" data-line="{$log/@next-line}">
+    <ol class="log" id="log" tabindex="0" role="log" aria-label="Log" aria-live="off" data-task="{$task}" data-next="{$log/@next}" data-line="{$log/@next-line}" data-complete="{$log/@complete}">
       <xsl:if test="not($log/@later) and $log/@complete != 'true'"><xsl:attribute name="data-follow">true</xsl:attribute></xsl:if>
       <xsl:for-each select="$log/c:line">
         <li id="o{@offset}">
