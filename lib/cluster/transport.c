@@ -1,0 +1,206 @@
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/cluster/transport.h"
+
+enum { QUEUE_COUNT_MAX = 256, QUEUE_BYTES_MAX = 32 << 20 };
+
+struct parcel {
+    struct parcel *next;
+    size_t len;
+    char text[];
+};
+
+struct peer {
+    struct hor_transport *transport;
+    struct hor_cluster_member member; /* strings owned */
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t wake;
+    bool stopping;
+    struct parcel *first, **last;
+    size_t count, bytes;
+    struct hor_transport_peer_status status;
+};
+
+struct hor_transport {
+    hor_transport_call_fn *call;
+    void *ctx;
+    struct peer *peers;
+    unsigned count;
+};
+
+static struct parcel *take(struct peer *peer)
+{
+    struct parcel *parcel = peer->first;
+    if (parcel != NULL) {
+        peer->first = parcel->next;
+        if (peer->first == NULL)
+            peer->last = &peer->first;
+        peer->count--;
+        peer->bytes -= parcel->len;
+    }
+    return parcel;
+}
+
+static void *carry(void *ctx)
+{
+    struct peer *peer = ctx;
+    pthread_mutex_lock(&peer->lock);
+    while (!peer->stopping) {
+        struct parcel *parcel = take(peer);
+        struct hor_error err = {.text = ""};
+        int rc;
+        if (parcel == NULL) {
+            pthread_cond_wait(&peer->wake, &peer->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&peer->lock);
+        rc = peer->transport->call(&peer->member, parcel->text, parcel->len, peer->transport->ctx,
+                                   &err);
+        free(parcel);
+        pthread_mutex_lock(&peer->lock);
+        if (rc == HOR_OK) {
+            peer->status.sent++;
+            peer->status.last_success_ms = hor_clock_monotonic_ms();
+            peer->status.last_error[0] = '\0';
+        } else {
+            peer->status.failed++;
+            snprintf(peer->status.last_error, sizeof peer->status.last_error, "%.255s",
+                     err.text[0] ? err.text : hor_error_words(rc));
+        }
+    }
+    pthread_mutex_unlock(&peer->lock);
+    return NULL;
+}
+
+static int start_peer(struct hor_transport *transport, const struct hor_cluster_member *member,
+                      struct hor_error *err)
+{
+    struct peer *peer = &transport->peers[transport->count++];
+    int code;
+    peer->transport = transport;
+    peer->member = *member;
+    peer->last = &peer->first;
+    pthread_mutex_init(&peer->lock, NULL);
+    pthread_cond_init(&peer->wake, NULL);
+    peer->member.name = hor_strdup(member->name ? member->name : "");
+    peer->member.url = hor_strdup(member->url ? member->url : "");
+    if (peer->member.name == NULL || peer->member.url == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "transport: out of memory");
+    code = pthread_create(&peer->thread, NULL, carry, peer);
+    if (code != 0)
+        return hor_error_set_errno(err, HOR_ERR_IO, code, "transport: start a thread");
+    peer->started = true;
+    return HOR_OK;
+}
+
+int hor_transport_new(const struct hor_cluster_member *members, unsigned count, uint64_t self,
+                      hor_transport_call_fn *call, void *ctx, struct hor_transport **ret,
+                      struct hor_error *err)
+{
+    struct hor_transport *transport = calloc(1, sizeof *transport);
+    int rc = HOR_OK;
+    if (transport != NULL)
+        transport->peers = calloc(count + 1, sizeof *transport->peers);
+    if (transport == NULL || transport->peers == NULL) {
+        free(transport);
+        return hor_error_set(err, HOR_ERR_MEMORY, "transport: out of memory");
+    }
+    transport->call = call;
+    transport->ctx = ctx;
+    for (unsigned i = 0; rc == HOR_OK && i < count; i++)
+        if (members[i].id != self)
+            rc = start_peer(transport, &members[i], err);
+    if (rc != HOR_OK)
+        hor_transport_free(transport);
+    else
+        *ret = transport;
+    return rc;
+}
+
+void hor_transport_free(struct hor_transport *transport)
+{
+    if (transport == NULL)
+        return;
+    for (unsigned i = 0; i < transport->count; i++) { /* all at once: calls end side by side */
+        struct peer *peer = &transport->peers[i];
+        pthread_mutex_lock(&peer->lock);
+        peer->stopping = true;
+        pthread_cond_signal(&peer->wake);
+        pthread_mutex_unlock(&peer->lock);
+    }
+    for (unsigned i = 0; i < transport->count; i++) {
+        struct peer *peer = &transport->peers[i];
+        struct parcel *parcel;
+        if (peer->started)
+            pthread_join(peer->thread, NULL);
+        while ((parcel = take(peer)) != NULL)
+            free(parcel);
+        pthread_cond_destroy(&peer->wake);
+        pthread_mutex_destroy(&peer->lock);
+        free((char *)peer->member.name);
+        free((char *)peer->member.url);
+    }
+    free(transport->peers);
+    free(transport);
+}
+
+static struct peer *find(struct hor_transport *transport, uint64_t id)
+{
+    for (unsigned i = 0; i < transport->count; i++)
+        if (transport->peers[i].member.id == id)
+            return &transport->peers[i];
+    return NULL;
+}
+
+void hor_transport_send(struct hor_transport *transport, uint64_t to, const char *exchange,
+                        size_t len)
+{
+    struct peer *peer = find(transport, to);
+    struct parcel *parcel = peer != NULL ? malloc(sizeof *parcel + len + 1) : NULL;
+    struct parcel *old = NULL, **old_last = &old;
+    if (parcel == NULL)
+        return; /* as if the network had lost it */
+    parcel->next = NULL;
+    parcel->len = len;
+    memcpy(parcel->text, exchange, len);
+    parcel->text[len] = '\0';
+    pthread_mutex_lock(&peer->lock);
+    while (peer->count > 0 &&
+           (peer->count >= QUEUE_COUNT_MAX || peer->bytes + len > QUEUE_BYTES_MAX)) {
+        *old_last = take(peer);
+        (*old_last)->next = NULL;
+        old_last = &(*old_last)->next;
+        peer->status.dropped++;
+    }
+    *peer->last = parcel;
+    peer->last = &parcel->next;
+    peer->count++;
+    peer->bytes += len;
+    pthread_cond_signal(&peer->wake);
+    pthread_mutex_unlock(&peer->lock);
+    while (old != NULL) {
+        parcel = old->next;
+        free(old);
+        old = parcel;
+    }
+}
+
+int hor_transport_get_status(struct hor_transport *transport, uint64_t member,
+                             struct hor_transport_peer_status *ret)
+{
+    struct peer *peer = find(transport, member);
+    if (peer == NULL)
+        return HOR_ERR_NOT_FOUND;
+    pthread_mutex_lock(&peer->lock);
+    *ret = peer->status;
+    pthread_mutex_unlock(&peer->lock);
+    return HOR_OK;
+}
