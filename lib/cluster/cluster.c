@@ -133,7 +133,7 @@ static void pass_on(struct hor_cluster *cluster)
 {
     if (hor_raft_transferring(cluster->raft))
         return;
-    unsigned start = (unsigned)(cluster->term % cluster->member_count); /* not always the same */
+    unsigned start = cluster->passes++ % cluster->member_count; /* one of them may be away */
     for (unsigned i = 0; i < cluster->member_count; i++) {
         const struct hor_cluster_member *m =
             &cluster->members[(start + i) % cluster->member_count];
@@ -186,6 +186,8 @@ void hor_cluster_settle(struct hor_cluster *cluster)
         bool any = false;
         cluster->again = false;
         rc = hor_cluster_apply_committed(cluster, &any, &err);
+        any = any || cluster->replaced;
+        cluster->replaced = false;
         if (rc == HOR_OK && !cluster->failed)
             rc = tell_role(cluster, &err);
         if (rc == HOR_OK && any && !cluster->failed && cluster->ops->applied != NULL)
@@ -245,6 +247,7 @@ static int snapshot_installed(struct hor_cluster *cluster, struct hor_error *err
     cluster->installing.index = 0;
     if (rc != HOR_OK)
         return rc;
+    cluster->replaced = true;
     hor_journal_note_run_id(cluster->journal, cluster->run_id);
     return hor_raft_installed(cluster->raft, hor_cluster_now(), &snapshot, err);
 }

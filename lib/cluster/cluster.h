@@ -39,7 +39,8 @@ struct hor_cluster_ops {
     /* A committed event, in order, once per run of the program (replay at start included). event
      * is borrowed; event->index and at_us are set. */
     void (*apply)(const struct hor_event *event, void *ctx);
-    /* All events that one batch committed were applied: time to decide and to act. May be NULL.
+    /* All events that one batch committed were applied, or a snapshot from the leader was
+     * restored: time to decide and to act. May be NULL.
      * Not called for what hor_cluster_open replays. */
     void (*applied)(uint64_t index, void *ctx);
     /* Writes the complete state as one XML element; restore gets the same bytes. */

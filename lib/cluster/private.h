@@ -70,6 +70,7 @@ struct hor_cluster {
     bool raft_leader;
     uint64_t leader_id, term;
     uint64_t ready_index; /* a leader decides once this was applied */
+    unsigned passes;      /* a witness's attempts: another member each time */
     bool lost;            /* leadership was lost: what was submitted has an unknown outcome */
 
     /* as told to the program */
@@ -100,6 +101,7 @@ struct hor_cluster {
     int staging_fd;                      /* one being received; -1: none */
     uint64_t staging_index, staging_term, staging_offset, staging_size;
 
+    bool replaced; /* the state came from a snapshot: the program is to look at it */
     bool settling, again, closing, failed, no_room, flush_posted;
     atomic_bool notified; /* a post of the writer is on its way */
     atomic_int references;

@@ -1,0 +1,495 @@
+/* lib/cluster: one member, and three in one process over a network that loses messages. */
+#include "lib/cluster/cluster.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "tests/lib/tap.h"
+
+enum { MEMBERS = 3 };
+
+struct net;
+struct node {
+    struct net *net;
+    uint64_t id;
+    struct hor_cluster *cluster; /* NULL: stopped */
+    char directory[512];
+    bool leader;
+    unsigned led, lost;
+    uint64_t applied, index, restored;
+    uint64_t sum; /* over what was applied, in order */
+    char run_id[64];
+};
+
+struct net {
+    struct hor_loop *loop;
+    struct node nodes[MEMBERS + 1];
+    struct hor_cluster_member members[MEMBERS];
+    unsigned count, loss_percent, random;
+    uint64_t cut; /* this member hears and says nothing */
+    uint64_t snapshot_every;
+    int64_t election_ms;
+    bool (*until)(struct net *net);
+    bool timed_out;
+    unsigned done, failed;
+};
+
+static void on_apply(const struct hor_event *event, void *ctx)
+{
+    struct node *node = ctx;
+    if (event->index != node->index + 1 && node->index != 0 && event->index <= node->index)
+        node->sum = 0; /* out of order: never equal to the others again */
+    node->index = event->index;
+    if (event->type == HOR_EVENT_CLUSTER_STARTED)
+        snprintf(node->run_id, sizeof node->run_id, "%s", event->run_id);
+    else
+        node->applied++;
+    for (const char *c = event->order; c != NULL && *c != '\0'; c++)
+        node->sum = node->sum * 31 + (unsigned char)*c;
+}
+
+static int on_snapshot(struct hor_buf *out, void *ctx)
+{
+    const struct node *node = ctx;
+    hor_buf_printf(out, "<test applied=\"%" PRIu64 "\" sum=\"%" PRIu64 "\" index=\"%" PRIu64 "\"/>",
+                   node->applied, node->sum, node->index);
+    return HOR_OK;
+}
+
+static int on_restore(const char *xml, size_t len, void *ctx, struct hor_error *err)
+{
+    struct node *node = ctx;
+    char text[256];
+    snprintf(text, sizeof text, "%.*s", (int)len, xml);
+    if (sscanf(text, "<test applied=\"%" SCNu64 "\" sum=\"%" SCNu64 "\" index=\"%" SCNu64,
+               &node->applied, &node->sum, &node->index) != 3)
+        return hor_error_set(err, HOR_ERR_CORRUPT, "not our snapshot: %s", text);
+    node->restored++;
+    return HOR_OK;
+}
+
+static void check(struct net *net)
+{
+    if (net->until != NULL && net->until(net))
+        hor_loop_stop(net->loop);
+}
+
+static void on_applied(uint64_t index, void *ctx)
+{
+    (void)index;
+    check(((struct node *)ctx)->net);
+}
+
+static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
+{
+    struct node *node = ctx;
+    (void)leader_id;
+    (void)term;
+    node->led += leader && !node->leader;
+    node->lost += !leader && node->leader;
+    node->leader = leader;
+    check(node->net);
+}
+
+static void on_fatal(const struct hor_error *err, void *ctx)
+{
+    diag("member %d: fatal: %s", (int)((struct node *)ctx)->id, err->text);
+    ok(false, "nothing is fatal here");
+    hor_loop_stop(((struct node *)ctx)->net->loop);
+}
+
+struct letter {
+    struct net *net;
+    uint64_t to;
+    size_t len;
+    char text[];
+};
+
+static void arrive(void *ctx)
+{
+    struct letter *letter = ctx;
+    struct node *node = &letter->net->nodes[letter->to];
+    struct hor_error err;
+    if (node->cluster != NULL && letter->net->cut != letter->to) {
+        int rc = hor_cluster_receive(node->cluster, letter->text, letter->len, &err);
+        if (rc != HOR_OK)
+            diag("member %d refused: %s", (int)letter->to, err.text);
+    }
+    free(letter);
+}
+
+static void on_send(uint64_t to, const char *exchange, size_t len, void *ctx)
+{
+    struct node *node = ctx;
+    struct net *net = node->net;
+    struct letter *letter;
+    net->random = net->random * 1103515245 + 12345;
+    if (net->cut == node->id || (net->random >> 16) % 100 < net->loss_percent)
+        return;
+    letter = malloc(sizeof *letter + len);
+    letter->net = net;
+    letter->to = to;
+    letter->len = len;
+    memcpy(letter->text, exchange, len);
+    hor_loop_post(net->loop, arrive, letter);
+}
+
+static const struct hor_cluster_ops ops = {.apply = on_apply, .applied = on_applied,
+                                           .snapshot = on_snapshot, .restore = on_restore,
+                                           .role = on_role, .send = on_send, .fatal = on_fatal};
+
+static int start_node(struct net *net, uint64_t id, struct hor_error *err)
+{
+    struct node *node = &net->nodes[id];
+    struct hor_cluster_settings settings = {
+        .cluster = "/clusters/etl", .directory = node->directory, .self = id,
+        .members = net->members, .member_count = net->count, .heartbeat_ms = 20,
+        .election_ms = net->election_ms, .snapshot_every = net->snapshot_every,
+        .segment_bytes = 16384};
+    node->applied = node->sum = node->index = 0;
+    node->leader = false;
+    return hor_cluster_open(net->loop, &settings, &ops, node, &node->cluster, err);
+}
+
+static void stop_node(struct net *net, uint64_t id)
+{
+    hor_cluster_close(net->nodes[id].cluster);
+    net->nodes[id].cluster = NULL;
+    net->nodes[id].leader = false;
+}
+
+static void net_init(struct net *net, unsigned count)
+{
+    static unsigned number;
+    static const char *const names[] = {"a1", "a2", "a3"};
+    memset(net, 0, sizeof *net);
+    net->loop = hor_loop_new();
+    net->count = count;
+    net->random = 4711;
+    net->election_ms = 150;
+    number++;
+    for (unsigned i = 0; i < count; i++) {
+        struct node *node = &net->nodes[i + 1];
+        net->members[i] = (struct hor_cluster_member){.id = i + 1, .name = names[i],
+                                                      .url = "https://127.0.0.1:4451"};
+        node->net = net;
+        node->id = i + 1;
+        snprintf(node->directory, sizeof node->directory, "%s/net%u/%s", hor_tap_tmpdir(), number,
+                 names[i]);
+    }
+}
+
+static void net_done(struct net *net)
+{
+    for (unsigned i = 1; i <= net->count; i++)
+        stop_node(net, i);
+    net->until = NULL;
+    struct hor_error err;
+    hor_loop_post(net->loop, (hor_loop_fn *)hor_loop_stop, net->loop);
+    hor_loop_run(net->loop, &err); /* what was on its way is freed */
+    hor_loop_free(net->loop);
+}
+
+static void give_up(void *ctx)
+{
+    struct net *net = ctx;
+    net->timed_out = true;
+    hor_loop_stop(net->loop);
+}
+
+/* Runs until the condition holds; false after 20 seconds. */
+static bool run_until(struct net *net, bool (*until)(struct net *net))
+{
+    struct hor_error err;
+    struct hor_timer *timer = hor_timer_new(net->loop, give_up, net);
+    net->until = until;
+    net->timed_out = false;
+    hor_timer_start(timer, 20000);
+    if (!until(net))
+        hor_loop_run(net->loop, &err);
+    hor_timer_free(timer);
+    net->until = NULL;
+    return !net->timed_out;
+}
+
+static struct node *leader_of(struct net *net)
+{
+    for (unsigned i = 1; i <= net->count; i++)
+        if (net->nodes[i].cluster != NULL && net->nodes[i].leader && net->cut != i)
+            return &net->nodes[i];
+    return NULL;
+}
+
+static bool has_leader(struct net *net) { return leader_of(net) != NULL; }
+
+static void on_done(int code, uint64_t index, void *ctx)
+{
+    struct net *net = ctx;
+    (void)index;
+    if (code == HOR_OK)
+        net->done++;
+    else
+        net->failed++;
+    check(net);
+}
+
+static unsigned serial;
+static int submit(struct net *net, unsigned count, struct hor_error *err)
+{
+    struct hor_event *events[512];
+    struct node *leader = leader_of(net);
+    int rc;
+    for (unsigned i = 0; i < count; i++) {
+        char order[64];
+        snprintf(order, sizeof order, "eod-%u", serial++);
+        events[i] = hor_event_new(HOR_EVENT_ORDER_STARTED, hor_clock_utc_us());
+        hor_event_set(&events[i]->order, order);
+    }
+    rc = leader != NULL ? hor_cluster_submit(leader->cluster, events, count, on_done, net, err)
+                        : HOR_ERR_NOT_ACTIVE;
+    for (unsigned i = 0; rc != HOR_OK && i < count; i++)
+        hor_event_free(events[i]);
+    return rc;
+}
+
+static unsigned wanted_done;
+static bool all_done(struct net *net) { return net->done + net->failed >= wanted_done; }
+
+/* All running members have the same state as the leader. */
+static bool same_state(struct net *net)
+{
+    struct node *leader = leader_of(net);
+    if (leader == NULL)
+        return false;
+    for (unsigned i = 1; i <= net->count; i++)
+        if (net->nodes[i].cluster != NULL && (net->nodes[i].sum != leader->sum ||
+                                              net->nodes[i].applied != leader->applied))
+            return false;
+    return true;
+}
+
+static bool collect(const struct hor_event *event, void *ctx)
+{
+    uint64_t *last = ctx;
+    if (event->index <= *last)
+        return false;
+    *last = event->index;
+    return true;
+}
+
+static void test_alone(void)
+{
+    struct net net;
+    struct hor_error err;
+    struct hor_cluster_status status;
+    uint64_t sum, applied, position, last = 0;
+    char run_id[64];
+    net_init(&net, 1);
+    net.snapshot_every = 200;
+    ok(start_node(&net, 1, &err) == HOR_OK, "a new cluster of one opens");
+    ok(submit(&net, 1, &err) == HOR_ERR_NOT_ACTIVE, "nobody leads before the loop runs");
+    ok(run_until(&net, has_leader), "it leads by itself");
+    hor_cluster_get_status(net.nodes[1].cluster, &status);
+    ok(status.leader && status.leader_id == 1 && strlen(status.run_id) == 36,
+       "it says so, and has a run id");
+    snprintf(run_id, sizeof run_id, "%s", status.run_id);
+    for (unsigned i = 0; i < 100; i++)
+        ok(submit(&net, 5, &err) == HOR_OK || (diag("%s", err.text), false), "submit %u", i);
+    wanted_done = 100;
+    ok(run_until(&net, all_done) && net.failed == 0, "all are committed");
+    is_int(net.nodes[1].applied, 500, "and applied, each once");
+    ok(hor_cluster_read(net.nodes[1].cluster, 0, 1000, collect, &last, &position, &err) == HOR_OK,
+       "a consumer reads them");
+    is_int(last, 502, "to the last");
+    last = 0;
+    hor_cluster_read(net.nodes[1].cluster, 0, 10, collect, &last, &position, &err);
+    ok(last == 11 && position == 11, "or some of them");
+    sum = net.nodes[1].sum;
+    applied = net.nodes[1].applied;
+    hor_cluster_get_status(net.nodes[1].cluster, &status);
+    struct node second = net.nodes[1];
+    ok(start_node(&net, 1, &err) == HOR_ERR_BUSY, "a second process is refused: %s", err.text);
+    net.nodes[1].cluster = second.cluster;
+    stop_node(&net, 1);
+    ok(start_node(&net, 1, &err) == HOR_OK, "it opens again");
+    ok(net.nodes[1].sum == sum && net.nodes[1].applied == applied,
+       "and replay gives the state that was (before open returns)");
+    ok(net.nodes[1].restored > 0, "beginning with a snapshot");
+    ok(run_until(&net, has_leader), "and leads again");
+    hor_cluster_get_status(net.nodes[1].cluster, &status);
+    is(status.run_id, run_id, "the run id stays");
+    last = 0;
+    ok(hor_cluster_read(net.nodes[1].cluster, 100, 1000, collect, &last, &position, &err) ==
+               HOR_OK && last == 502,
+       "what is before the snapshot can still be read");
+    wanted_done = 101;
+    ok(submit(&net, 300, &err) == HOR_OK && run_until(&net, all_done), "and goes on");
+    struct net other;
+    net_init(&other, 1);
+    stop_node(&net, 1);
+    snprintf(other.nodes[1].directory, sizeof other.nodes[1].directory, "%s",
+             net.nodes[1].directory);
+    other.members[0].name = "b7";
+    ok(start_node(&other, 1, &err) == HOR_ERR_INVALID, "another member is refused");
+    like(err.text, "belongs to member 'a1'", "with the reason");
+    net_done(&other);
+    net_done(&net);
+}
+
+static bool others_follow(struct net *net) { return same_state(net); }
+
+static void test_three(unsigned loss_percent)
+{
+    struct net net;
+    struct hor_error err;
+    struct node *leader, *old;
+    net_init(&net, 3);
+    net.loss_percent = loss_percent;
+    net.snapshot_every = 1000000;
+    for (unsigned i = 1; i <= 3; i++)
+        if (start_node(&net, i, &err) != HOR_OK)
+            diag("%s", err.text);
+    ok(run_until(&net, has_leader), "three members elect a leader (%u %% lost)", loss_percent);
+    wanted_done = 40;
+    for (unsigned i = 0; i < 40; i++)
+        submit(&net, 5, &err);
+    ok(run_until(&net, all_done), "the leader answers");
+    ok(run_until(&net, others_follow), "all members have the same state");
+    ok(net.nodes[1].run_id[0] != '\0' && strcmp(net.nodes[1].run_id, net.nodes[2].run_id) == 0,
+       "and the same run id");
+    old = leader_of(&net);
+    stop_node(&net, old->id);
+    ok(run_until(&net, has_leader), "the leader stops, another takes over");
+    leader = leader_of(&net);
+    ok(leader != NULL && leader->applied >= 5u * net.done, "it has all that was acknowledged");
+    net.done = net.failed = 0;
+    wanted_done = 200;
+    for (unsigned i = 0; i < 200; i++)
+        submit(&net, 5, &err);
+    ok(run_until(&net, all_done), "and goes on with two");
+    ok(start_node(&net, old->id, &err) == HOR_OK, "the old leader comes back");
+    ok(run_until(&net, others_follow), "and catches up by entries");
+    is_int(net.nodes[old->id].restored, 0, "not by a snapshot");
+    net_done(&net);
+}
+
+static void test_snapshot(void)
+{
+    struct net net;
+    struct hor_error err;
+    unsigned behind;
+    net_init(&net, 3);
+    net.snapshot_every = 3000;
+    for (unsigned i = 1; i <= 3; i++)
+        start_node(&net, i, &err);
+    ok(run_until(&net, has_leader), "three members with snapshots");
+    behind = leader_of(&net)->id == 3 ? 2 : 3;
+    stop_node(&net, behind);
+    for (unsigned round = 0; round < 60; round++) {
+        net.done = net.failed = 0;
+        wanted_done = 1;
+        while (submit(&net, 500, &err) != HOR_OK)
+            if (!run_until(&net, has_leader))
+                break;
+        if (!run_until(&net, all_done))
+            break;
+    }
+    struct node *leader = leader_of(&net);
+    ok(leader != NULL && leader->applied >= 30000, "30,000 entries while one is away");
+    for (unsigned i = 1; i <= 3; i++)
+        if (net.nodes[i].cluster != NULL)
+            hor_cluster_release(net.nodes[i].cluster, 1000000);
+    ok(start_node(&net, behind, &err) == HOR_OK, "it comes back");
+    ok(run_until(&net, others_follow), "and catches up");
+    ok(net.nodes[behind].restored > 0, "by a snapshot");
+    uint64_t sum = net.nodes[behind].sum;
+    stop_node(&net, behind);
+    ok(start_node(&net, behind, &err) == HOR_OK || (diag("%s", err.text), false),
+       "what it got is a whole journal");
+    ok(run_until(&net, others_follow) && net.nodes[behind].sum == sum, "with the same state");
+    net_done(&net);
+}
+
+static struct node *cut_leader;
+static bool new_leader(struct net *net)
+{
+    struct node *leader = leader_of(net);
+    return leader != NULL && leader != cut_leader;
+}
+static bool stepped_down(struct net *net)
+{
+    (void)net;
+    return !cut_leader->leader;
+}
+
+static void test_cut_off(void)
+{
+    struct net net;
+    struct hor_error err;
+    net_init(&net, 3);
+    net.snapshot_every = 1000000;
+    for (unsigned i = 1; i <= 3; i++)
+        start_node(&net, i, &err);
+    run_until(&net, has_leader);
+    cut_leader = leader_of(&net);
+    ok(submit(&net, 3, &err) == HOR_OK, "a leader takes events");
+    net.cut = cut_leader->id;
+    ok(run_until(&net, new_leader), "it is cut off, and another leads");
+    ok(run_until(&net, stepped_down), "it steps down by itself");
+    wanted_done = 1;
+    ok(run_until(&net, all_done) && net.failed == 1, "what it had taken has an unknown outcome");
+    net.done = net.failed = 0;
+    submit(&net, 10, &err);
+    ok(run_until(&net, all_done) && net.failed == 0, "the majority goes on");
+    net.cut = 0;
+    ok(run_until(&net, others_follow), "and the lost one joins again, without its leftovers");
+    struct node *leader = leader_of(&net);
+    uint64_t to = leader->id % 3 + 1;
+    cut_leader = leader;
+    ok(hor_cluster_transfer(leader->cluster, to, &err) == HOR_OK, "leadership is passed on");
+    ok(run_until(&net, new_leader) && leader_of(&net)->id == to, "to whom it was meant for");
+    ok(hor_cluster_receive(leader->cluster, "<exchange cluster=\"x\"/>", 23, &err) ==
+           HOR_ERR_INVALID, "another cluster's exchange is refused");
+    static const char old[] = "<exchange cluster=\"/clusters/etl\" incarnation=\"9\" from=\"1\" "
+                              "to=\"2\" formatVersion=\"1\"></exchange>";
+    ok(hor_cluster_receive(net.nodes[2].cluster, old, sizeof old - 1, &err) == HOR_ERR_CONFLICT,
+       "another incarnation's too: %s", err.text);
+    net_done(&net);
+}
+
+static void test_witness(void)
+{
+    struct net net;
+    struct hor_error err;
+    net_init(&net, 3);
+    net.members[0].witness = true;
+    net.snapshot_every = 1000000;
+    for (unsigned i = 1; i <= 3; i++)
+        start_node(&net, i, &err);
+    ok(run_until(&net, has_leader), "a cluster with a witness elects");
+    for (unsigned round = 0; round < 3; round++) {
+        stop_node(&net, leader_of(&net)->id);
+        ok(run_until(&net, has_leader), "it goes on without one");
+        for (unsigned i = 1; i <= 3; i++)
+            if (net.nodes[i].cluster == NULL)
+                start_node(&net, i, &err);
+    }
+    is_int(net.nodes[1].led, 0, "the witness never led");
+    net_done(&net);
+}
+
+int main(void)
+{
+    test_alone();
+    test_three(0);
+    test_three(10);
+    test_cut_off();
+    test_snapshot();
+    test_witness();
+    return done_testing();
+}
