@@ -162,6 +162,7 @@ static void init(void)
     exsltSetsRegister();
     exsltStrRegister();
     exsltDateRegister();
+    exsltFuncRegister(); /* functions that the style sheets themselves define */
     xsltSetGenericErrorFunc(NULL, on_plain_message);
     xsltSecurityPrefsPtr prefs = xsltNewSecurityPrefs();
     if (prefs == NULL)
