@@ -3,6 +3,7 @@
  * $HOR_RUNNER, or horarium-runner beside this test. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
@@ -153,6 +154,23 @@ static void start(const struct hor_runner_job *job)
         ok(false, "start %s: %s", job->task, err.text);
 }
 
+/* The script with MARK replaced, and the mark. New string. */
+static char *marked(const char *script, char mark[32])
+{
+    static int count;
+    struct hor_buf out = HOR_BUF_INIT;
+    snprintf(mark, 32, "%d%03d", (int)getpid(), ++count);
+    for (const char *at = script, *next; at != NULL; at = next) {
+        next = strstr(at, "MARK");
+        hor_buf_add(&out, at, next != NULL ? (size_t)(next - at) : strlen(at));
+        if (next != NULL) {
+            hor_buf_puts(&out, mark);
+            next += 4;
+        }
+    }
+    return hor_buf_take(&out);
+}
+
 static void start_shell(const char *task, const char *script)
 {
     const char *argv[] = {"/bin/sh", "-c", script, "argument zero", "argument 'one'", NULL};
@@ -171,8 +189,8 @@ static const char *log_of(const char *task)
     return hor_buf_text(&text);
 }
 
-/* Living processes with the mark, whoever is their parent. */
-static int count_marked(const char *mark)
+/* Living processes with the mark as an argument, whoever is their parent; sends them `number`. */
+static int count_marked(const char *mark, int number)
 {
     DIR *proc = opendir("/proc");
     int count = 0;
@@ -185,6 +203,8 @@ static int count_marked(const char *mark)
             for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
                 if (strcmp(text.data + at, mark) == 0) {
                     count++;
+                    if (number != 0)
+                        kill((pid_t)strtol(entry->d_name, NULL, 10), number);
                     break;
                 }
         hor_buf_done(&text);
@@ -300,23 +320,29 @@ static void test_identity_and_limits(void)
     free(output);
 }
 
-#define STUBBORN "trap '' TERM; (setsid sh -c 'trap \"\" TERM; (exec 2>&1; sleep 4321 & sleep 4321) & " \
-                 "sleep 4321' &) ; sleep 4321 & env -i setsid sh -c 'trap \"\" TERM; sleep 4321' & wait; sleep 4321"
+/* MARK becomes a number of seconds that no other process sleeps. */
+#define STUBBORN                                                                                   \
+    "trap '' TERM; (setsid sh -c 'trap \"\" TERM; (sleep MARK & sleep MARK) & sleep MARK' &); "    \
+    "sleep MARK & env -i setsid sh -c 'trap \"\" TERM; sleep MARK' & wait; sleep MARK"
 
 static void test_kill(void)
 {
-    const char *argv[] = {"/bin/sh", "-c", STUBBORN, NULL};
+    char mark[32], *script = marked(STUBBORN, mark);
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
     struct hor_runner_job job = job_of("timeout", argv);
     job.timeout_ms = 300;
     start(&job);
     struct seen *s = await_end("timeout", 1);
     is_int(s->report.fate, HOR_RUNNER_TIMED_OUT, "a timeout ends a job that does not listen");
     is_int(s->report.signal, SIGKILL, "in the end by force");
-    is_int(count_marked("4321"), 0, "with all that it started, far away as it may be");
+    free(script);
+    is_int(count_marked(mark, 0), 0, "with all that it started, far away as it may be");
     int64_t took = s->report.ended_us - s->report.started_us;
     ok(took >= 300000 && took < 20000000, "after timeout and grace (%d ms)", (int)(took / 1000));
 
-    start_shell("killed", "trap 'exit 9' TERM; sleep 4322 & wait");
+    script = marked("trap 'exit 9' TERM; sleep MARK & wait", mark);
+    start_shell("killed", script);
+    free(script);
     awaited = "killed";
     awaited_count = 1;
     await(has_started, "killed");
@@ -326,14 +352,16 @@ static void test_kill(void)
     s = await_end("killed", 1);
     is_int(s->report.fate, HOR_RUNNER_KILLED, "killed on request");
     ok(s->report.exit_code == 9 || s->report.signal == SIGTERM, "it was asked first");
-    is_int(count_marked("4322"), 0, "nothing is left");
+    is_int(count_marked(mark, 0), 0, "nothing is left");
 
     int64_t from = hor_clock_monotonic_ms();
-    start_shell("leftover", "(setsid sleep 4323 &) ; sleep 4323 & exit 4");
+    script = marked("(setsid sleep MARK &) ; sleep MARK & exit 4", mark);
+    start_shell("leftover", script);
+    free(script);
     s = await_end("leftover", 1);
     is_int(s->report.fate, HOR_RUNNER_EXITED, "a job that leaves processes behind has exited");
     is_int(s->report.exit_code, 4, "with its own code");
-    is_int(count_marked("4323"), 0, "what it left is killed before that is told");
+    is_int(count_marked(mark, 0), 0, "what it left is killed before that is told");
     ok(hor_clock_monotonic_ms() - from < 10000, "in a short time");
 }
 
@@ -409,10 +437,10 @@ static void test_reconnect(void)
     open_runner();
     is_int(seen_of("across")->starts, 1, "a running task is told after a reconnect");
     is_int(await_end("meanwhile", 1)->report.exit_code, 6, "and one that ended meanwhile");
-    FILE *out = fopen(fifo, "w");
-    fputs("go\n", out);
-    fclose(out);
+    int out = open(fifo, O_RDWR | O_CLOEXEC); /* never blocks */
+    ok(write(out, "go\n", 3) == 3, "the task is told to go on");
     is_int(await_end("across", 1)->report.exit_code, 5, "and its end");
+    close(out);
     free(script);
     free(fifo);
 }
@@ -421,8 +449,12 @@ static bool was_disconnected(void) { return disconnects > 0 && connected; }
 
 static void test_runner_killed(void)
 {
-    start_shell("lost", "trap '' TERM HUP; (env -i setsid sleep 4325 &); (setsid sh -c 'sleep 4325; :' &); "
-                        "sleep 4325");
+    char mark[32];
+    char *script = marked("trap '' TERM HUP; (env -i setsid sleep MARK &); "
+                          "(setsid sh -c 'sleep MARK; :' &); sleep MARK",
+                          mark);
+    start_shell("lost", script);
+    free(script);
     awaited = "lost";
     awaited_count = 1;
     await(has_started, "lost");
@@ -438,7 +470,7 @@ static void test_runner_killed(void)
     is_int(seen_of("exit")->report.exit_code, 3, "ends from before are");
     /* An escaped process with an empty environment and a session of its own can only be found
      * through a control group; the two others always. */
-    int left = count_marked("4325");
+    int left = count_marked(mark, SIGKILL);
     char *log = in_directory("runner.log");
     struct hor_buf text = HOR_BUF_INIT;
     hor_file_read(log, 1 << 20, &text, NULL);
@@ -594,6 +626,28 @@ static void test_protocol(void)
     hor_buf_done(&frame);
 }
 
+static void end_runner(void)
+{
+    hor_runner_close(runner);
+    pid_t pid = runner_pid();
+    if (pid > 1)
+        kill(pid, SIGTERM);
+    for (int i = 0; i < 1000 && runner_pid() > 1; i++)
+        usleep(10000); /* nobody's child here: its end can only be seen */
+    ok(runner_pid() == 0, "SIGTERM ends the runner");
+    hor_map_free(seen);
+    free(directory);
+}
+
+static bool begin(const char *name)
+{
+    directory = hor_path_join(hor_tap_tmpdir(), name);
+    hor_dir_make(directory, 0700, NULL);
+    seen = hor_map_new(free);
+    open_runner();
+    return ok(connected, "the runner is started and connected");
+}
+
 int main(int argc, char **argv)
 {
     const char *given = argc > 1 ? argv[1] : getenv("HOR_RUNNER");
@@ -607,36 +661,38 @@ int main(int argc, char **argv)
     if (resolved != NULL)
         snprintf(program, sizeof program, "%s", resolved);
     free(resolved);
-    directory = hor_path_join(hor_tap_tmpdir(), "runner");
-    hor_dir_make(directory, 0700, NULL);
     loop = hor_loop_new();
     guard = hor_timer_new(loop, give_up, NULL);
-    seen = hor_map_new(free);
 
-    test_protocol();
-    test_records();
-    open_runner();
-    if (!ok(connected, "the runner is started and connected"))
-        return done_testing();
-    test_start();
-    test_identity_and_limits();
-    test_kill();
-    test_lease();
-    test_once();
-    test_reconnect();
-    test_runner_killed();
-    test_many();
+    if (begin("runner")) {
+        test_protocol();
+        test_records();
+        test_start();
+        test_identity_and_limits();
+        test_kill();
+        test_lease();
+        test_once();
+        test_reconnect();
+        test_runner_killed();
+        test_many();
+    }
+    end_runner();
 
-    hor_runner_close(runner);
-    pid_t pid = runner_pid();
-    if (pid > 1)
-        kill(pid, SIGTERM);
-    for (int i = 0; i < 400 && runner_pid() > 1; i++) /* nobody's child here: its end can only be seen */
-        usleep(10000);
-    ok(runner_pid() == 0, "SIGTERM ends the runner");
-    hor_map_free(seen);
+    diag("without control groups");
+    char *wrapper = hor_path_join(hor_tap_tmpdir(), "no-groups");
+    char *script = hor_str_printf("#!/bin/sh\nexec '%s' \"$@\" --no-cgroup\n", program);
+    hor_file_write_atomic(wrapper, script, strlen(script), 0755, NULL);
+    snprintf(program, sizeof program, "%s", wrapper);
+    free(script);
+    free(wrapper);
+    if (begin("runner2")) {
+        test_start();
+        test_kill();
+        test_runner_killed();
+        test_many();
+    }
+    end_runner();
     hor_timer_free(guard);
     hor_loop_free(loop);
-    free(directory);
     return done_testing();
 }
