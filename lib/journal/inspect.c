@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/str.h"
 #include "lib/base/fd.h"
@@ -301,10 +302,53 @@ int hor_journal_verify(const char *path, struct hor_journal_report *ret, struct 
         expected = end.last + 1;
     }
     check_meta(&f, &report);
-    if (report.synced_index > report.last_index && report.synced_index > report.snapshot_index)
+    report.lost = !report.damaged && report.synced_index > report.last_index &&
+                  report.synced_index > report.snapshot_index;
+    if (report.lost)
         damage(&report, "entries up to %" PRIu64 " were stored, but the journal ends at %" PRIu64,
                report.synced_index, report.last_index);
     folder_done(&f);
     *ret = report;
     return HOR_OK;
+}
+
+int hor_journal_accept_loss(const char *directory, uint64_t *ret_lost, struct hor_error *err)
+{
+    struct hor_journal_report report;
+    struct hor_journal_meta meta;
+    char *lock = hor_path_join(directory, "lock");
+    char *path = hor_path_join(directory, HOR_JOURNAL_META_NAME);
+    int rc, lock_fd = -1;
+    uint64_t end;
+    if (lock == NULL || path == NULL) {
+        rc = hor_error_set(err, HOR_ERR_MEMORY, "%s: out of memory", directory);
+        goto out;
+    }
+    if ((rc = hor_journal_verify(directory, &report, err)) != HOR_OK ||
+        (rc = hor_file_lock(lock, &lock_fd, err)) != HOR_OK)
+        goto out;
+    if (!report.lost) {
+        rc = report.damaged ? hor_error_set(err, HOR_ERR_CORRUPT, "%s", report.damage)
+                            : hor_error_set(err, HOR_ERR_STATE, "%s: no entries are lost",
+                                            directory);
+        goto out;
+    }
+    rc = hor_journal_meta_open(path, report.cluster, report.member, &meta, err);
+    if (rc != HOR_OK)
+        goto out;
+    end = report.last_index > report.snapshot_index ? report.last_index : report.snapshot_index;
+    struct hor_journal_state state = meta.state;
+    state.synced = end;
+    if (state.commit > end)
+        state.commit = end;
+    rc = hor_journal_meta_save(&meta, &state, err);
+    hor_journal_meta_close(&meta);
+    if (rc == HOR_OK)
+        *ret_lost = report.synced_index - end;
+out:
+    if (lock_fd >= 0)
+        close(lock_fd);
+    free(lock);
+    free(path);
+    return rc;
 }

@@ -41,11 +41,19 @@ struct hor_journal_report {
     char cluster[512], member[256], run_id[64];
     char torn_file[512];
     bool damaged;
+    bool lost; /* the only damage: confirmed entries are missing at the end */
     char damage[HOR_ERROR_TEXT_BYTES]; /* first damage: file, line, what is wrong */
 };
 
 /* Checks every line, checksum and number of a folder or file. HOR_OK even when `damaged`: the
  * report says so. HOR_ERR_NOT_FOUND, HOR_ERR_INVALID: nothing to look at. */
 int hor_journal_verify(const char *path, struct hor_journal_report *ret, struct hor_error *err);
+
+/* `horarium journal repair`: a person accepts that a disk lost confirmed entries at the journal's
+ * end; from now on the journal counts as ending where it ends. For a cluster of one, or when no
+ * other member has them: otherwise the member should rejoin empty. HOR_ERR_BUSY: in use;
+ * HOR_ERR_CORRUPT: damaged in another way, which this does not heal; HOR_ERR_STATE: nothing is
+ * lost. *ret_lost: how many entries. */
+int hor_journal_accept_loss(const char *directory, uint64_t *ret_lost, struct hor_error *err);
 
 #endif
