@@ -81,7 +81,7 @@ void hor_calendar_end(struct hor_builder *b, const char *name)
             return;
         if (hor_day_parse(text, &day) == HOR_OK)
             date->from = date->to = day;
-        else
+        else if (strlen(text) != 10) /* a zone, which the schema's xsd:date allows */
             hor_builder_problem(b, "write YYYY-MM-DD", "'%s' is not a day", text);
     } else if (strcmp(name, "rule") == 0 && *b->set_count > 0) {
         struct hor_error err;
@@ -95,12 +95,12 @@ void hor_calendar_end(struct hor_builder *b, const char *name)
     }
 }
 
-/* Values of a schedule's arguments are given to the chain as they come: they are made when the plan
- * is, before there is an order. */
+/* Values of a schedule's arguments are made with the plan, before anything of the order is
+ * known but its id, chain and planned time. */
 static bool schedule_knows(const char *variable, void *ctx)
 {
     (void)ctx;
-    return strcmp(variable, "plan") == 0;
+    return strcmp(variable, "plan") == 0 || strcmp(variable, "order") == 0;
 }
 
 static void check_zone(struct hor_builder *b, const char *name)

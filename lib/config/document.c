@@ -320,8 +320,12 @@ int hor_builder_document(struct hor_builder *b, const struct hor_source *source,
     b->taken = false;
     if (b->file == NULL || b->path == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "load configuration: out of memory");
+    size_t told = b->problems->count;
     int code = worse_than_told(hor_xml_scan(b->file, source->data, source->len, 0, schema,
                                             &handlers, b, b->problems, err));
+    for (; told < b->problems->count; told++) /* what the schema tells names no object */
+        if (b->problems->items[told].object == NULL)
+            b->problems->items[told].object = hor_strdup(b->path);
     char key[HOR_PATH_BYTES + 40];
     snprintf(key, sizeof key, "%s:%s", hor_kind_name(b->kind), b->path);
     if (code == HOR_OK && !b->taken && hor_map_put(b->broken, key, b) != HOR_OK)
