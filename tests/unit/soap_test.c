@@ -16,7 +16,12 @@
 #include "lib/soap/service.h"
 #include "tests/lib/tap.h"
 
-enum { MUTATIONS = 400, CPU_MS = 1500 };
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CPU_MS = 15000 };
+#else
+enum { CPU_MS = 1500 };
+#endif
+enum { MUTATIONS = 400 };
 
 static struct hor_soap_service *service;
 static struct hor_http_server *server;
