@@ -337,11 +337,44 @@ static void test_examples(void)
     free(dir);
 }
 
+/* Each example of the guide has its file name on the line above; together they must load. */
+static void test_guide(void)
+{
+    char *file = source_path("docs/job-language.md");
+    struct hor_buf text = HOR_BUF_INIT;
+    struct hor_sources sources = {0};
+    hor_file_read(file, 1 << 20, &text, NULL);
+    for (const char *at = hor_buf_text(&text); (at = strstr(at, "`\n```xml\n")) != NULL;) {
+        const char *name = at;
+        while (name[-1] != '`')
+            name--;
+        const char *start = at + strlen("`\n```xml\n"), *end = strstr(start, "```");
+        char *source = hor_str_printf("%.*s", (int)(at - name), name);
+        if (hor_sources_add(&sources, source, start, (size_t)(end - start)) != HOR_OK)
+            abort();
+        free(source);
+        at = end;
+    }
+    is_int(sources.count, 10, "the guide has examples");
+    struct hor_problems problems = {0};
+    struct hor_config *config = NULL;
+    hor_config_load_sources(&sources, &problems, &config, NULL);
+    char *got = list(&problems);
+    is(got, "", "and they load");
+    free(got);
+    hor_config_free(config);
+    hor_problems_done(&problems);
+    hor_sources_done(&sources);
+    hor_buf_done(&text);
+    free(file);
+}
+
 int main(void)
 {
     if (setenv("HORARIUM_DATADIR", hor_tap_srcdir(), 1) != 0)
         return 1;
     test_examples();
+    test_guide();
     test_release();
     test_duplicates_in_release();
     test_comment_that_looks_like_an_object();

@@ -44,6 +44,8 @@ static void test_supervisor(void)
     struct hor_settings_supervisor *s = NULL;
     struct hor_error err = {0};
     ok(hor_settings_supervisor_read(file, &s, &err) == HOR_OK, "a Supervisor's: %s", err.text);
+    if (s == NULL)
+        return;
     is(s->common.name, "supervisor", "name");
     is_below(s->common.data_directory, "../data", "data");
     is(s->common.log_file, "/var/log/s.log", "log");
@@ -68,6 +70,8 @@ static void test_master(void)
     struct hor_settings_master *m = NULL;
     struct hor_error err = {0};
     ok(hor_settings_master_read(file, &m, &err) == HOR_OK, "a Master's: %s", err.text);
+    if (m == NULL)
+        return;
     ok(m->self == 1 && m->member_count == 2 && m->plan_days_ahead == 2, "itself and the plan");
     ok(m->common.listen.certificate == NULL && m->common.log_file == NULL &&
            m->common.log_level == HOR_LOG_INFO,
@@ -88,6 +92,8 @@ static void test_agent(void)
     struct hor_settings_agent *a = NULL;
     struct hor_error err = {0};
     ok(hor_settings_agent_read(file, &a, &err) == HOR_OK, "an agent's: %s", err.text);
+    if (a == NULL)
+        return;
     is(a->cluster, "/clusters/etl", "cluster");
     ok(a->members[0].priority == 3 && a->members[0].max_tasks == 8, "member");
     like(a->runner_program, "/horarium-runner", "runner");

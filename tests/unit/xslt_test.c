@@ -59,7 +59,7 @@ static void test_apply(struct hor_xslt *xslt)
     sheet("html.xsl", OPEN "<xsl:output method='html' media-type='text/html'/><xsl:template match='/'>"
                            "<p title='{/a}'><xsl:value-of select='/a'/></p></xsl:template>" CLOSE);
     text = apply(xslt, "html.xsl", "<a>&lt;script>&quot;</a>", NULL);
-    ok(strstr(text, "<script") == NULL, "markup of the document stays text: %s", text);
+    ok(strstr(text, "<script") == NULL, "markup of the document stays text");
     free(text);
     char type[40];
     ok(hor_xslt_media_type(xslt, "html.xsl", type, sizeof type, NULL) == HOR_OK, "a media type");
