@@ -53,8 +53,8 @@ static bool set_serial(X509 *certificate)
         return false;
     bytes[0] &= 0x7f; /* positive */
     BIGNUM *number = BN_bin2bn(bytes, sizeof bytes, NULL);
-    bool done = number != NULL &&
-                BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != NULL;
+    bool done =
+        number != NULL && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != NULL;
     BN_free(number);
     return done;
 }
@@ -70,10 +70,10 @@ static X509 *blank(const char *common_name, EVP_PKEY *key, const X509 *issuer, i
         X509_time_adj_ex(X509_getm_notAfter(certificate), days, 0, NULL) != NULL &&
         X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8, (const unsigned char *)"Horarium",
                                    -1, -1, 0) == 1 &&
-        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-                                   (const unsigned char *)common_name, -1, -1, 0) == 1 &&
-        X509_set_issuer_name(certificate, issuer != NULL ? X509_get_subject_name(issuer)
-                                                         : subject) == 1 &&
+        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)common_name,
+                                   -1, -1, 0) == 1 &&
+        X509_set_issuer_name(certificate,
+                             issuer != NULL ? X509_get_subject_name(issuer) : subject) == 1 &&
         X509_set_pubkey(certificate, key) == 1)
         return certificate;
     X509_free(certificate);
@@ -86,10 +86,9 @@ static int write_pem(const char *path, const X509 *certificate, const EVP_PKEY *
     BIO *bio = BIO_new(BIO_s_mem());
     char *data = NULL;
     int rc = HOR_ERR_MEMORY;
-    if (bio != NULL && (certificate != NULL
-                            ? PEM_write_bio_X509(bio, certificate)
-                            : PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL,
-                                                            NULL)) == 1) {
+    if (bio != NULL && (certificate != NULL ? PEM_write_bio_X509(bio, certificate)
+                                            : PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0,
+                                                                            NULL, NULL)) == 1) {
         long len = BIO_get_mem_data(bio, &data);
         rc = hor_file_write_atomic(path, data, (size_t)len, key != NULL ? 0600 : 0644, err);
     } else {
@@ -101,8 +100,8 @@ static int write_pem(const char *path, const X509 *certificate, const EVP_PKEY *
     return rc;
 }
 
-static int read_authority(const char *certificate_path, const char *key_path,
-                          struct authority *ca, struct hor_error *err)
+static int read_authority(const char *certificate_path, const char *key_path, struct authority *ca,
+                          struct hor_error *err)
 {
     BIO *file = BIO_new_file(certificate_path, "re");
     if (file != NULL)
@@ -122,8 +121,8 @@ static int read_authority(const char *certificate_path, const char *key_path,
     return HOR_OK;
 }
 
-static int make_authority(const char *certificate_path, const char *key_path,
-                          struct authority *ca, struct hor_error *err)
+static int make_authority(const char *certificate_path, const char *key_path, struct authority *ca,
+                          struct hor_error *err)
 {
     unsigned char random[4];
     char name[64];
@@ -189,8 +188,7 @@ static int make_member(const struct authority *ca, const char *name, const char 
          !add_extension(certificate, ca->certificate, NID_basic_constraints, "critical,CA:FALSE") ||
          !add_extension(certificate, ca->certificate, NID_key_usage, "critical,digitalSignature") ||
          !add_extension(certificate, ca->certificate, NID_ext_key_usage, "serverAuth,clientAuth") ||
-         !add_extension(certificate, ca->certificate, NID_subject_alt_name,
-                        hor_buf_text(&names)) ||
+         !add_extension(certificate, ca->certificate, NID_subject_alt_name, hor_buf_text(&names)) ||
          !add_extension(certificate, ca->certificate, NID_subject_key_identifier, "hash") ||
          !add_extension(certificate, ca->certificate, NID_authority_key_identifier, "keyid") ||
          X509_sign(certificate, ca->key, EVP_sha256()) == 0))

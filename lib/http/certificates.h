@@ -1,6 +1,6 @@
-/* lib/http/certificates.h - a private certificate authority for a trial or a closed network: who has
- * a certificate of it is a program of this installation. Files in one folder, PEM:
- * ca.crt, ca.key, and NAME.crt, NAME.key for each member. Keys are P-256, mode 0600. */
+/* lib/http/certificates.h - a private certificate authority for a trial or a closed network: who
+ * has a certificate of it is a program of this installation. Files in one folder, PEM: ca.crt,
+ * ca.key, and NAME.crt, NAME.key for each member. Keys are P-256, mode 0600. */
 #ifndef HOR_HTTP_CERTIFICATES_H
 #define HOR_HTTP_CERTIFICATES_H
 

@@ -1,5 +1,5 @@
-/* lib/http/client.c - the client. One libcurl handle per call from a pool of idle ones, each of which
- * keeps its connections. */
+/* lib/http/client.c - the client. One libcurl handle per call from a pool of idle ones, each of
+ * which keeps its connections. */
 #include "lib/http/client.h"
 
 #include <pthread.h>
@@ -42,7 +42,10 @@ struct call {
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static void init_curl(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 int hor_http_client_new(const struct hor_http_client_settings *settings,
                         struct hor_http_client **ret, struct hor_error *err)
@@ -94,7 +97,10 @@ void hor_http_client_free(struct hor_http_client *client)
     free(client);
 }
 
-void hor_http_client_abort(struct hor_http_client *client) { atomic_store(&client->aborted, true); }
+void hor_http_client_abort(struct hor_http_client *client)
+{
+    atomic_store(&client->aborted, true);
+}
 
 static struct handle *take_handle(struct hor_http_client *client, const char *expect_name)
 {

@@ -25,7 +25,8 @@ void hor_http_client_free(struct hor_http_client *client); /* no call may be und
 
 /* POSTs `body` and appends the answer's body to `answer`. `headers` is a NULL-terminated array of
  * "Name: value" or NULL. `expect_name`, when not NULL, must be the common name of the server's
- * certificate. HOR_ERR_UNREACHABLE, HOR_ERR_TIMEOUT, HOR_ERR_DENIED (certificate), HOR_ERR_LIMIT. */
+ * certificate. HOR_ERR_UNREACHABLE, HOR_ERR_TIMEOUT, HOR_ERR_DENIED (certificate), HOR_ERR_LIMIT.
+ */
 int hor_http_client_post(struct hor_http_client *client, const char *url, const char *expect_name,
                          const char *content_type, const char *const *headers, const void *body,
                          size_t len, int64_t timeout_ms, int *ret_status, struct hor_buf *answer,

@@ -21,12 +21,12 @@
 #include "lib/http/internal.h"
 
 enum {
-    INPUT_BYTES = 64 * 1024, /* kept unread beside a head */
+    INPUT_BYTES = 64 * 1024,   /* kept unread beside a head */
     OUTPUT_BYTES = 256 * 1024, /* unsent; beyond, the next request waits */
     COPY_BYTES = 16 * 1024,    /* larger bodies are not copied */
-    DRAIN_MS = 2000,         /* how long a client that is refused may go on sending */
+    DRAIN_MS = 2000,           /* how long a client that is refused may go on sending */
     SLOWEST_BYTES_PER_MS = 64, /* a body may take longer than a head when it is large */
-    WRITE_TIMEOUT_MS = 30000 /* without any progress */
+    WRITE_TIMEOUT_MS = 30000   /* without any progress */
 };
 
 enum connection_state { HANDSHAKE, HEAD, BODY, HANDLING, DRAINING };
@@ -305,8 +305,8 @@ static void read_body(struct hor_http_connection *connection)
     if (request->state.step == HOR_BODY_COMPLETE) {
         complete(connection);
     } else if (grown > 0) {
-        int64_t allowed = server->settings.read_timeout_ms +
-                          (int64_t)(request->body.len / SLOWEST_BYTES_PER_MS);
+        int64_t allowed =
+            server->settings.read_timeout_ms + (int64_t)(request->body.len / SLOWEST_BYTES_PER_MS);
         int64_t left = connection->began_ms + allowed - hor_clock_monotonic_ms();
         set_timer(connection, left > 0 ? left : 0);
     }

@@ -73,8 +73,7 @@ static int parse_target(struct hor_http_request *request, char *target, const ch
     return request->path != NULL ? 0 : 400;
 }
 
-static int parse_request_line(struct hor_http_request *request, char *line,
-                              const char **ret_reason)
+static int parse_request_line(struct hor_http_request *request, char *line, const char **ret_reason)
 {
     char *space = strchr(line, ' ');
     char *version = space != NULL ? strrchr(space + 1, ' ') : NULL;
@@ -188,9 +187,9 @@ static int parse_framing(struct hor_http_request *request, const char **ret_reas
         request->wants_continue = request->http_1_1;
     }
     const char *connection = hor_http_request_header(request, "Connection");
-    request->keep_alive = request->http_1_1 ? !has_word(connection, "close")
-                                            : has_word(connection, "keep-alive");
-    request->state.step = request->chunked             ? HOR_BODY_SIZE
+    request->keep_alive =
+        request->http_1_1 ? !has_word(connection, "close") : has_word(connection, "keep-alive");
+    request->state.step = request->chunked              ? HOR_BODY_SIZE
                           : request->content_length > 0 ? HOR_BODY_LENGTH
                                                         : HOR_BODY_COMPLETE;
     request->state.left = request->content_length;

@@ -40,7 +40,7 @@ struct hor_http_body_state {
 
 struct hor_http_request {
     struct hor_http_server *server;
-    struct hor_http_connection *connection; /* NULL once it is gone; loop's thread */
+    struct hor_http_connection *connection;   /* NULL once it is gone; loop's thread */
     struct hor_http_request *next, *previous; /* of the server's list */
 
     char *head; /* owns method, target and fields, cut up in place */
@@ -87,8 +87,8 @@ struct hor_http_server {
     atomic_bool wake_posted;
 };
 
-/* head.c. Cuts `head` (which ends with an empty line) into request->method ... fields; takes it over.
- * Returns 0 or the status to refuse with and a sentence in *ret_reason. Pure. */
+/* head.c. Cuts `head` (which ends with an empty line) into request->method ... fields; takes it
+ * over. Returns 0 or the status to refuse with and a sentence in *ret_reason. Pure. */
 int hor_http_parse_head(struct hor_http_request *request, char *take_head, size_t len,
                         const char **ret_reason);
 /* body.c. Takes what belongs to the body from `data`; *ret_used says how much. 0, or the status to

@@ -77,11 +77,26 @@ void hor_http_refuse(struct hor_http_response *response, int status, const char 
     hor_buf_printf(&response->body, "%d %s: %s\n", status, hor_http_status_words(status), reason);
 }
 
-const char *hor_http_method(const struct hor_http_request *request) { return request->method; }
-const char *hor_http_path(const struct hor_http_request *request) { return request->path; }
-const char *hor_http_query(const struct hor_http_request *request) { return request->query; }
-const char *hor_http_peer(const struct hor_http_request *request) { return request->peer; }
-bool hor_http_is_tls(const struct hor_http_request *request) { return request->tls; }
+const char *hor_http_method(const struct hor_http_request *request)
+{
+    return request->method;
+}
+const char *hor_http_path(const struct hor_http_request *request)
+{
+    return request->path;
+}
+const char *hor_http_query(const struct hor_http_request *request)
+{
+    return request->query;
+}
+const char *hor_http_peer(const struct hor_http_request *request)
+{
+    return request->peer;
+}
+bool hor_http_is_tls(const struct hor_http_request *request)
+{
+    return request->tls;
+}
 
 const char *hor_http_request_header(const struct hor_http_request *request, const char *name)
 {

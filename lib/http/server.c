@@ -112,7 +112,10 @@ static void unpark(struct hor_http_server *server, bool all)
     set_park_timer(server);
 }
 
-static void on_park_timer(void *ctx) { unpark(ctx, false); }
+static void on_park_timer(void *ctx)
+{
+    unpark(ctx, false);
+}
 
 static void on_wake(void *ctx)
 {
@@ -236,8 +239,8 @@ static int bind_socket(const struct hor_http_settings *settings, int *ret_fd, ui
         return hor_error_set_errno(err, HOR_ERR_IO, errno_value, "listen on %s port %u", text,
                                    settings->port);
     }
-    *ret_port = ntohs(address.any.sa_family == AF_INET ? address.four.sin_port
-                                                       : address.six.sin6_port);
+    *ret_port =
+        ntohs(address.any.sa_family == AF_INET ? address.four.sin_port : address.six.sin6_port);
     *ret_fd = fd;
     return HOR_OK;
 }
@@ -306,7 +309,10 @@ out:
     return rc;
 }
 
-uint16_t hor_http_server_port(const struct hor_http_server *server) { return server->port; }
+uint16_t hor_http_server_port(const struct hor_http_server *server)
+{
+    return server->port;
+}
 
 void hor_http_server_stop(struct hor_http_server *server)
 {

@@ -1,10 +1,11 @@
 /* lib/http/server.h - the HTTP/1.1 server: libevent's bufferevents carry bytes on the loop's thread
- * (TLS 1.2 and newer by OpenSSL), requests are framed strictly, complete ones are handed to a pool of
- * workers. Thousands of idle or slow connections need no thread. Limits: time, header and body size
- * (also inflated), requests waiting, memory of bodies and answers in flight. Answers that cannot be
- * given (limits, garbage) are made here. What a proxy could read in another way is refused: two
- * Content-Length headers, folded lines, control characters in the head. (evhttp accepts those, has
- * one timeout for all and does not show the raw head: that is why it is not used.) */
+ * (TLS 1.2 and newer by OpenSSL), requests are framed strictly, complete ones are handed to a pool
+ * of workers. Thousands of idle or slow connections need no thread. Limits: time, header and body
+ * size (also inflated), requests waiting, memory of bodies and answers in flight. Answers that
+ * cannot be given (limits, garbage) are made here. What a proxy could read in another way is
+ * refused: two Content-Length headers, folded lines, control characters in the head. (evhttp
+ * accepts those, has one timeout for all and does not show the raw head: that is why it is not
+ * used.) */
 #ifndef HOR_HTTP_SERVER_H
 #define HOR_HTTP_SERVER_H
 
@@ -20,8 +21,8 @@ struct hor_http_server;
 struct hor_http_request; /* owned by the server; a worker may read it during the handler */
 
 struct hor_http_settings {
-    const char *address; /* "127.0.0.1", "::1", "0.0.0.0" */
-    uint16_t port;       /* 0: any; hor_http_server_port tells */
+    const char *address;                     /* "127.0.0.1", "::1", "0.0.0.0" */
+    uint16_t port;                           /* 0: any; hor_http_server_port tells */
     const char *certificate_file, *key_file; /* PEM; NULL both: plain HTTP (tests only) */
     const char *ca_file; /* verifies client certificates when given; a client may have none */
     size_t max_body_bytes, max_header_bytes; /* 0: 64 MiB, 32 KiB */
@@ -67,7 +68,7 @@ const char *hor_http_path(const struct hor_http_request *request);  /* decoded, 
 const char *hor_http_query(const struct hor_http_request *request); /* raw, NULL without */
 const char *hor_http_request_header(const struct hor_http_request *request, const char *name);
 const char *hor_http_body(const struct hor_http_request *request, size_t *ret_len);
-const char *hor_http_peer(const struct hor_http_request *request);        /* "127.0.0.1" */
+const char *hor_http_peer(const struct hor_http_request *request);             /* "127.0.0.1" */
 const char *hor_http_certificate_name(const struct hor_http_request *request); /* verified client
                                                                      certificate's common name */
 bool hor_http_is_tls(const struct hor_http_request *request);

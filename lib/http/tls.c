@@ -20,8 +20,7 @@ static int refuse(SSL_CTX *tls, const char *what, const char *file, struct hor_e
     return HOR_ERR_INVALID;
 }
 
-int hor_http_tls_new(const struct hor_http_settings *settings, SSL_CTX **ret,
-                     struct hor_error *err)
+int hor_http_tls_new(const struct hor_http_settings *settings, SSL_CTX **ret, struct hor_error *err)
 {
     ERR_clear_error();
     SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
@@ -39,8 +38,8 @@ int hor_http_tls_new(const struct hor_http_settings *settings, SSL_CTX **ret,
         SSL_CTX_use_PrivateKey_file(tls, settings->key_file, SSL_FILETYPE_PEM) != 1)
         return refuse(tls, "private key", settings->key_file, err);
     if (SSL_CTX_check_private_key(tls) != 1)
-        return refuse(tls, "private key and certificate do not belong together:",
-                      settings->key_file, err);
+        return refuse(
+            tls, "private key and certificate do not belong together:", settings->key_file, err);
     if (settings->ca_file != NULL) {
         if (SSL_CTX_load_verify_locations(tls, settings->ca_file, NULL) != 1)
             return refuse(tls, "CA certificate", settings->ca_file, err);
@@ -48,7 +47,8 @@ int hor_http_tls_new(const struct hor_http_settings *settings, SSL_CTX **ret,
         SSL_CTX_set_client_CA_list(tls, names);
         SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL); /* a client may show none */
     }
-    static const unsigned char context[] = "horarium"; /* sessions with client certificates want one */
+    static const unsigned char context[] =
+        "horarium"; /* sessions with client certificates want one */
     SSL_CTX_set_session_id_context(tls, context, sizeof context - 1);
     *ret = tls;
     return HOR_OK;
@@ -65,8 +65,8 @@ char *hor_http_tls_peer_name(SSL *ssl)
         int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
         unsigned char *utf8 = NULL;
         int len = at < 0 ? -1
-                         : ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(
-                                                          X509_NAME_get_entry(subject, at)));
+                         : ASN1_STRING_to_UTF8(
+                               &utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
         if (len > 0 && strlen((char *)utf8) == (size_t)len) /* no zero byte inside */
             name = hor_strdup((char *)utf8);
         OPENSSL_free(utf8);

@@ -87,9 +87,10 @@ int hor_soap_partner_basic(struct hor_soap_partner *partner, const char *user, c
         return HOR_ERR_MEMORY;
     hor_base64_encode(both, strlen(both), &coded);
     free(both);
-    int rc = coded.failed ? HOR_ERR_MEMORY
-                          : set_header(partner, hor_str_printf("Authorization: Basic %s",
-                                                               hor_buf_text(&coded)));
+    int rc =
+        coded.failed
+            ? HOR_ERR_MEMORY
+            : set_header(partner, hor_str_printf("Authorization: Basic %s", hor_buf_text(&coded)));
     hor_buf_done(&coded);
     return rc;
 }
@@ -160,9 +161,9 @@ static int fault_end(const char *name, const char *uri, int line, void *ctx)
 
 static int code_of(const char *name)
 {
-    static const int codes[] = {HOR_ERR_UNAUTHENTICATED, HOR_ERR_DENIED,   HOR_ERR_NOT_FOUND,
-                                HOR_ERR_INVALID,         HOR_ERR_CONFLICT, HOR_ERR_NOT_ACTIVE,
-                                HOR_ERR_BUSY};
+    static const int codes[] = {
+        HOR_ERR_UNAUTHENTICATED, HOR_ERR_DENIED,     HOR_ERR_NOT_FOUND, HOR_ERR_INVALID,
+        HOR_ERR_CONFLICT,        HOR_ERR_NOT_ACTIVE, HOR_ERR_BUSY};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (strcmp(hor_soap_fault_code(codes[i]), name) == 0)
             return codes[i];
@@ -269,8 +270,7 @@ static int write_request(const struct hor_soap_codec *codec, const void *request
     char prefix[8] = "";
     memcpy(prefix, codec->request.tag, strcspn(codec->request.tag, ":"));
     hor_soap_envelope_begin(envelope, HOR_SOAP_1_1);
-    int rc =
-        hor_soap_context_write(soap, &codec->request, request, prefix, codec->ns, envelope);
+    int rc = hor_soap_context_write(soap, &codec->request, request, prefix, codec->ns, envelope);
     hor_soap_envelope_end(envelope);
     hor_soap_context_give(soap);
     return rc == HOR_OK && envelope->failed ? HOR_ERR_MEMORY : rc;

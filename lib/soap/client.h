@@ -21,7 +21,8 @@ int hor_soap_partner_new(struct hor_http_client *http, const char *const *urls,
 void hor_soap_partner_free(struct hor_soap_partner *partner);
 /* A session token sent as X-Horarium-Session, or user and password as HTTP Basic; copied. */
 int hor_soap_partner_session(struct hor_soap_partner *partner, const char *token);
-int hor_soap_partner_basic(struct hor_soap_partner *partner, const char *user, const char *password);
+int hor_soap_partner_basic(struct hor_soap_partner *partner, const char *user,
+                           const char *password);
 
 /* Calls an operation: hor_soap_call_op(partner, agt, GetEvents, &request, &soap, &response, 5000,
  * &err) with a struct _agt__GetEvents and a struct _agt__GetEventsResponse * that lives in *soap.

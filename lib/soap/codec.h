@@ -30,7 +30,8 @@ struct hor_soap_codec {
     struct hor_soap_element request, response;
 };
 
-#define HOR_SOAP_CODEC(prefix, op) extern const struct hor_soap_codec hor_soap_codec_##prefix##_##op;
+#define HOR_SOAP_CODEC(prefix, op)                                                                 \
+    extern const struct hor_soap_codec hor_soap_codec_##prefix##_##op;
 #include "operations.def"
 #undef HOR_SOAP_CODEC
 
@@ -48,7 +49,10 @@ struct hor_soap_codec {
                                                       struct hor_error *))0),                      \
         .codec = &hor_soap_codec_##prefix##_##op                                                   \
     }
-#define HOR_SOAP_OPERATIONS_END {.name = NULL}
+#define HOR_SOAP_OPERATIONS_END                                                                    \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
 
 /* hor_soap_call_op(partner, agt, GetEvents, &request, &soap, &response, 5000, &err): see
  * lib/soap/client.h. */

@@ -131,7 +131,10 @@ int hor_soap_context_write(struct soap *soap, const struct hor_soap_element *ele
     return rc;
 }
 
-void hor_soap_done(struct soap *soap) { hor_soap_context_give(soap); }
+void hor_soap_done(struct soap *soap)
+{
+    hor_soap_context_give(soap);
+}
 
 void *hor_soap_alloc(struct soap *soap, size_t bytes)
 {

@@ -72,11 +72,13 @@ int hor_soap_check(const char *bytes, size_t len, enum hor_soap_version version,
         return rc;
     struct check check = {.outline = ret, .envelope_ns = hor_soap_envelope_ns(version)};
     const struct hor_xml_scan handlers = {.start = on_start, .end = on_end};
-    rc = hor_xml_scan("request", bytes, len, len > HOR_XML_DOCUMENT_BYTES ? len : HOR_XML_DOCUMENT_BYTES + 1, schema,
+    rc = hor_xml_scan("request", bytes, len,
+                      len > HOR_XML_DOCUMENT_BYTES ? len : HOR_XML_DOCUMENT_BYTES + 1, schema,
                       &handlers, &check, NULL, err);
     if (ret->other_version)
-        return hor_error_set(err, HOR_ERR_INVALID, "the envelope is not the one of SOAP %s, which "
-                                                   "the content type promised",
+        return hor_error_set(err, HOR_ERR_INVALID,
+                             "the envelope is not the one of SOAP %s, which "
+                             "the content type promised",
                              version == HOR_SOAP_1_1 ? "1.1" : "1.2");
     return rc;
 }
@@ -171,7 +173,8 @@ int hor_soap_fault_envelope(struct hor_buf *out, const struct hor_soap_fault *fa
     hor_soap_envelope_begin(out, version);
     if (version == HOR_SOAP_1_1) {
         const char *code = is_protocol(fault) ? fault->code : server ? "Server" : "Client";
-        hor_buf_printf(out, "<SOAP-ENV:Fault><faultcode>SOAP-ENV:%s</faultcode><faultstring>", code);
+        hor_buf_printf(out, "<SOAP-ENV:Fault><faultcode>SOAP-ENV:%s</faultcode><faultstring>",
+                       code);
         hor_buf_xml(out, fault->text);
         hor_buf_puts(out, "</faultstring>");
         if (!is_protocol(fault)) {

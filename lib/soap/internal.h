@@ -8,8 +8,8 @@
 
 enum hor_soap_version { HOR_SOAP_1_1, HOR_SOAP_1_2 };
 
-/* context.c: gSOAP contexts, which are large, are kept and used again. Reads from `in`. NULL: out of
- * memory. */
+/* context.c: gSOAP contexts, which are large, are kept and used again. Reads from `in`. NULL: out
+ * of memory. */
 struct soap *hor_soap_context_take(const char *in, size_t len);
 void hor_soap_context_give(struct soap *soap); /* frees all memory of the call */
 /* Writes one element into `out`, with the namespaces declared on it. HOR_ERR_MEMORY,
@@ -38,7 +38,7 @@ int hor_soap_check(const char *bytes, size_t len, enum hor_soap_version version,
 
 /* A fault on its way out. */
 struct hor_soap_fault {
-    const char *code;    /* "NotFound", or "MustUnderstand", "VersionMismatch" */
+    const char *code; /* "NotFound", or "MustUnderstand", "VersionMismatch" */
     const char *text;
     const char *correlation;
     const char *active_url; /* may be NULL */

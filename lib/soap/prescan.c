@@ -33,7 +33,10 @@ static bool skip_past(struct scan *scan, const char *text)
     return false;
 }
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 static bool contains(const char *from, const char *to, const char *text)
 {
@@ -133,8 +136,9 @@ static int markup(struct scan *scan, struct hor_error *err)
 {
     if (starts(scan, "<!--")) {
         scan->at += 4;
-        return skip_past(scan, "-->") ? HOR_OK
-                                      : hor_error_set(err, HOR_ERR_INVALID, "a comment does not end");
+        return skip_past(scan, "-->")
+                   ? HOR_OK
+                   : hor_error_set(err, HOR_ERR_INVALID, "a comment does not end");
     }
     if (starts(scan, "<![CDATA[")) {
         scan->at += 9;

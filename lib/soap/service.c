@@ -146,8 +146,9 @@ static int read_header(struct run *run, struct soap *soap, struct hor_error *err
         return HOR_OK;
     if (soap->error == SOAP_MUSTUNDERSTAND) {
         run->protocol_fault = "MustUnderstand";
-        return hor_error_set(err, HOR_ERR_INVALID, "a header that must be understood is unknown; "
-                                                   "only WS-Security UsernameToken is");
+        return hor_error_set(err, HOR_ERR_INVALID,
+                             "a header that must be understood is unknown; "
+                             "only WS-Security UsernameToken is");
     }
     hor_soap_context_error(soap, HOR_ERR_INVALID, "envelope", err);
     return err != NULL ? err->code : HOR_ERR_INVALID;
@@ -175,7 +176,8 @@ static int authenticate(struct run *run, struct soap *soap, struct hor_error *er
         user = token->Username;
         password = token->Password->__item;
     }
-    int rc = policy->authenticate(run->call.http, user, password, &run->who, run->service->ctx, err);
+    int rc =
+        policy->authenticate(run->call.http, user, password, &run->who, run->service->ctx, err);
     run->authenticated = rc == HOR_OK;
     if (run->who.from[0] == '\0')
         snprintf(run->who.from, sizeof run->who.from, "%s", hor_http_peer(run->call.http));
@@ -280,10 +282,9 @@ static void make_fault(const struct run *run, int rc, const struct hor_error *er
                        struct hor_soap_fault *ret)
 {
     char user[150], text[600];
-    const char *code =
-        run->protocol_fault != NULL ? run->protocol_fault : hor_soap_fault_code(rc);
-    *ret = (struct hor_soap_fault){code, err->text, run->correlation, run->active_url,
-                                   &run->problems};
+    const char *code = run->protocol_fault != NULL ? run->protocol_fault : hor_soap_fault_code(rc);
+    *ret =
+        (struct hor_soap_fault){code, err->text, run->correlation, run->active_url, &run->problems};
     hor_log(strcmp(code, "Internal") == 0 ? HOR_LOG_ERROR : HOR_LOG_INFO,
             "soap: %s %s: %s correlation=%s user=%s from=%s %s", run->service->name,
             run->call.operation, code, run->correlation,
@@ -381,9 +382,8 @@ int hor_soap_local(struct hor_soap_service *service, const struct hor_identity *
     hor_soap_envelope_begin(&envelope, run.version);
     hor_buf_add(&envelope, body, len);
     hor_soap_envelope_end(&envelope);
-    int rc = envelope.failed
-                 ? hor_error_set(&own, HOR_ERR_MEMORY, "out of memory")
-                 : work(&run, hor_buf_text(&envelope), envelope.len, &out, &own);
+    int rc = envelope.failed ? hor_error_set(&own, HOR_ERR_MEMORY, "out of memory")
+                             : work(&run, hor_buf_text(&envelope), envelope.len, &out, &own);
     if (rc == HOR_OK) {
         hor_buf_add(answer, out.data, out.len);
     } else {

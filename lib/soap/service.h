@@ -3,7 +3,8 @@
  * does it; a request that names none of them is refused. The order of work on a worker thread:
  * size and shape checked by the prescan -> schema validation (SOAP 1.1 or 1.2 envelope) -> who is
  * it -> may he -> gSOAP on memory -> the operation -> answer or typed fault.
- * Files that include this header see gSOAP's generated types ("soapH.h"): only service code does. */
+ * Files that include this header see gSOAP's generated types ("soapH.h"): only service code does.
+ */
 #ifndef HOR_SOAP_SERVICE_H
 #define HOR_SOAP_SERVICE_H
 
@@ -20,22 +21,22 @@ struct hor_soap_service;
 
 /* Who calls. Strings are owned by whoever filled it in and live until the call ends. */
 struct hor_identity {
-    char user[128];    /* "anna", or a member's name for a program */
-    bool program;      /* known by a client certificate */
-    char session[48];  /* id of the session, not the token; empty without */
-    char from[64];     /* peer address */
-    void *principal;   /* the program's own record (roles and scopes), may be NULL */
+    char user[128];   /* "anna", or a member's name for a program */
+    bool program;     /* known by a client certificate */
+    char session[48]; /* id of the session, not the token; empty without */
+    char from[64];    /* peer address */
+    void *principal;  /* the program's own record (roles and scopes), may be NULL */
 };
 
 /* One call under way, passed to every operation. */
 struct hor_soap_call {
-    struct soap *soap;              /* memory: soap_malloc and the hor_soap_* helpers below */
+    struct soap *soap; /* memory: soap_malloc and the hor_soap_* helpers below */
     const struct hor_identity *who;
     const struct hor_http_request *http; /* NULL for hor_soap_local */
-    const char *correlation;        /* goes into faults, log and audit */
-    const char *operation;          /* "ListOrders" */
-    void *ctx;                      /* of the service */
-    bool may_park;                  /* false: answer now */
+    const char *correlation;             /* goes into faults, log and audit */
+    const char *operation;               /* "ListOrders" */
+    void *ctx;                           /* of the service */
+    bool may_park;                       /* false: answer now */
 };
 
 /* What an operation returns: HOR_OK (the response is filled), HOR_SOAP_PARKED (see
@@ -50,7 +51,7 @@ typedef int hor_soap_operation_fn(struct hor_soap_call *call, const void *reques
  * struct _sup__ListOrdersResponse *, struct hor_error *). The response comes zeroed. The last row
  * is HOR_SOAP_OPERATIONS_END. */
 struct hor_soap_operation {
-    const char *ns;    /* urn:horarium:supervisor:1 */
+    const char *ns; /* urn:horarium:supervisor:1 */
     const char *name;
     const char *right; /* "" : anybody who is known; NULL: nobody needs to be known (Login) */
     bool changes;      /* goes into the audit, refused calls included */
@@ -99,10 +100,10 @@ int hor_soap_fault_problem(struct hor_soap_call *call, const char *severity, con
 void hor_soap_fault_active(struct hor_soap_call *call, const char *url); /* for NotActive */
 
 /* Memory that lives as long as the call; NULL when out (return HOR_ERR_MEMORY). */
-void *hor_soap_alloc(struct soap *soap, size_t bytes); /* zeroed */
+void *hor_soap_alloc(struct soap *soap, size_t bytes);      /* zeroed */
 char *hor_soap_string(struct soap *soap, const char *text); /* copy; NULL gives NULL */
 int64_t *hor_soap_time(struct soap *soap, int64_t utc_us);  /* optional dateTime; NULL for
                                                                HOR_EVENT_NONE */
-int *hor_soap_int(struct soap *soap, int64_t value);        /* optional int; NULL for HOR_EVENT_NONE */
+int *hor_soap_int(struct soap *soap, int64_t value); /* optional int; NULL for HOR_EVENT_NONE */
 
 #endif

@@ -1,5 +1,5 @@
-/* The HTTP server over real sockets: what it answers, what it refuses and how, and that it lives on;
- * then TLS with the client. The table of hostile requests is printed as comments. */
+/* The HTTP server over real sockets: what it answers, what it refuses and how, and that it lives
+ * on; then TLS with the client. The table of hostile requests is printed as comments. */
 #define _GNU_SOURCE /* memmem */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -124,19 +124,24 @@ static const struct hostile table[] = {
     {"no Host", "GET / HTTP/1.1\r\n\r\n", 0, 400},
     {"two Hosts", GET "Host: i\r\n\r\n", 0, 400},
     {"two Content-Lengths", POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", 0, 400},
-    {"two different Content-Lengths", POST "Content-Length: 1\r\nContent-Length: 5\r\n\r\nx", 0, 400},
+    {"two different Content-Lengths", POST "Content-Length: 1\r\nContent-Length: 5\r\n\r\nx", 0,
+     400},
     {"a list as Content-Length", POST "Content-Length: 1, 1\r\n\r\nx", 0, 400},
     {"a negative Content-Length", POST "Content-Length: -1\r\n\r\nx", 0, 400},
     {"a signed Content-Length", POST "Content-Length: +1\r\n\r\nx", 0, 400},
     {"a huge Content-Length", POST "Content-Length: 1000000000000000\r\n\r\nx", 0, 413},
-    {"an overflowing Content-Length", POST "Content-Length: 99999999999999999999999\r\n\r\nx", 0, 413},
-    {"length and chunks", POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0, 400},
+    {"an overflowing Content-Length", POST "Content-Length: 99999999999999999999999\r\n\r\nx", 0,
+     413},
+    {"length and chunks", POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     0, 400},
     {"an unknown coding", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 0, 501},
-    {"two codings", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", 0, 400},
+    {"two codings", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n", 0,
+     400},
     {"a huge chunk", POST "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", 0, 413},
     {"a bad chunk size", POST "Transfer-Encoding: chunked\r\n\r\n1g\r\n", 0, 400},
     {"a chunk without its end", POST "Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n", 0, 400},
-    {"good chunks", POST "Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nT: x\r\n\r\n", 0, 200},
+    {"good chunks", POST "Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nT: x\r\n\r\n", 0,
+     200},
     {"a zero byte in a value", ZERO, sizeof ZERO - 1, 400},
     {"a control byte in a value", GET "X: a\x01z\r\n\r\n", 0, 400},
     {"a lone carriage return", GET "X: a\rY: b\r\n\r\n", 0, 400},
@@ -153,7 +158,8 @@ static const struct hostile table[] = {
     {"a relative path", "GET a HTTP/1.1\r\nHost: h\r\n\r\n", 0, 400},
     {"a proxy's form", "GET http://other/a HTTP/1.1\r\nHost: h\r\n\r\n", 0, 200},
     {"an unknown Expect", POST "Expect: magic\r\nContent-Length: 1\r\n\r\nx", 0, 417},
-    {"an unknown Content-Encoding", POST "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", 0, 415},
+    {"an unknown Content-Encoding", POST "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", 0,
+     415},
     {"no gzip in gzip", POST "Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", 0, 400},
 };
 
@@ -191,8 +197,9 @@ static void test_sizes(uint16_t port)
     hor_buf_puts(&text, POST "Content-Length: 2000000\r\n\r\n");
     for (int i = 0; i < 2000000 / 20; i++)
         hor_buf_puts(&text, "twenty characters of");
-    is_int(status_of(port, text.data, text.len, &got), 413, "a body above the limit is answered, "
-                                                            "not reset");
+    is_int(status_of(port, text.data, text.len, &got), 413,
+           "a body above the limit is answered, "
+           "not reset");
     like(hor_buf_text(&got), "too large", "with a sentence");
     hor_buf_done(&text);
     hor_buf_done(&got);
@@ -240,10 +247,11 @@ static int count_of(const struct hor_buf *got, const char *what)
 static void test_connections(uint16_t port)
 {
     struct hor_buf got = HOR_BUF_INIT;
-    static const char five[] = "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
-                               "POST /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
-                               "GET /4 HTTP/1.1\r\nHost: h\r\n\r\n"
-                               "GET /5 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    static const char five[] =
+        "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
+        "POST /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+        "GET /4 HTTP/1.1\r\nHost: h\r\n\r\n"
+        "GET /5 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     int fd = connect_to(port);
     hor_fd_write_all(fd, five, sizeof five - 1, NULL);
     ok(read_until(fd, &got, NULL), "the connection ends when it was asked for");
@@ -425,28 +433,28 @@ static void test_tls(const char *dir)
     pthread_create(&thread, NULL, run_loop, tls_loop);
     char *url = hor_str_printf("https://127.0.0.1:%u/tls", hor_http_server_port(server));
     struct hor_http_client *mutual = NULL, *plain = NULL, *stranger = NULL, *doubter = NULL;
-    struct hor_http_client_settings s = {.certificate_file = their_crt, .key_file = their_key,
-                                         .ca_file = ca};
+    struct hor_http_client_settings s = {
+        .certificate_file = their_crt, .key_file = their_key, .ca_file = ca};
     hor_http_client_new(&s, &mutual, &err);
     s.certificate_file = s.key_file = NULL;
     hor_http_client_new(&s, &plain, &err);
     s.ca_file = other_ca;
     hor_http_client_new(&s, &doubter, &err);
-    s = (struct hor_http_client_settings){.certificate_file = other_crt, .key_file = other_key,
-                                          .ca_file = ca};
+    s = (struct hor_http_client_settings){
+        .certificate_file = other_crt, .key_file = other_key, .ca_file = ca};
     hor_http_client_new(&s, &stranger, &err);
     int status = 0;
     struct hor_buf got = HOR_BUF_INIT;
-    is_int(hor_http_client_post(mutual, url, "m1", "text/plain", NULL, "abc", 3, 5000, &status, &got,
-                                &err),
+    is_int(hor_http_client_post(mutual, url, "m1", "text/plain", NULL, "abc", 3, 5000, &status,
+                                &got, &err),
            HOR_OK, "a call with certificates on both sides");
     is(hor_buf_text(&got), "POST /tls? 3 name=a1", "the server knows who calls");
     hor_buf_clear(&got);
     is_int(hor_http_client_get(plain, url, NULL, 5000, &status, &got, &err), HOR_OK,
            "a client without a certificate");
     like(hor_buf_text(&got), "name=-", "has no name");
-    is_int(hor_http_client_post(mutual, url, "m2", "text/plain", NULL, "abc", 3, 5000, &status, &got,
-                                &err),
+    is_int(hor_http_client_post(mutual, url, "m2", "text/plain", NULL, "abc", 3, 5000, &status,
+                                &got, &err),
            HOR_ERR_DENIED, "another server than expected is refused");
     like(err.text, "belongs to 'm1', expected 'm2'", "the message names both");
     is_int(hor_http_client_get(doubter, url, NULL, 5000, &status, &got, &err), HOR_ERR_DENIED,
@@ -486,8 +494,8 @@ static void test_tls(const char *dir)
     hor_buf_done(&got);
     hor_buf_done(&raw);
     hor_buf_done(&large);
-    char *strings[] = {ca,        crt,       key,  their_crt, their_key, other, other_ca,
-                       other_crt, other_key, url, none,      park};
+    char *strings[] = {ca,       crt,       key,       their_crt, their_key, other,
+                       other_ca, other_crt, other_key, url,       none,      park};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         free(strings[i]);
 }
@@ -499,9 +507,8 @@ static void test_forms(void)
         const char *name;
         unsigned n;
         const char *value;
-    } cases[] = {{"a", 0, "1"},        {"a", 1, "2"},   {"a", 2, NULL},
-                 {"b", 0, "x y z"},    {"c", 0, ""},    {"d", 0, "\xc3\xa4"},
-                 {"e", 0, "%zz"},      {"x", 0, NULL}};
+    } cases[] = {{"a", 0, "1"}, {"a", 1, "2"},        {"a", 2, NULL},  {"b", 0, "x y z"},
+                 {"c", 0, ""},  {"d", 0, "\xc3\xa4"}, {"e", 0, "%zz"}, {"x", 0, NULL}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *value = hor_http_form_value(form, sizeof form - 1, cases[i].name, cases[i].n);
         is(value, cases[i].value, "form value %s[%u]", cases[i].name, cases[i].n);

@@ -193,8 +193,8 @@ static void test_calls(struct hor_soap_partner *partner)
     is_int(hor_soap_call_op(partner, agt, Command, &busy, &soap, &done, 5000, &err),
            HOR_ERR_NOT_ACTIVE, "not active");
     what.order = no_identifier;
-    is_int(hor_soap_call_op(partner, agt, Command, &busy, &soap, &done, 5000, &err), HOR_ERR_INVALID,
-           "what the schema forbids");
+    is_int(hor_soap_call_op(partner, agt, Command, &busy, &soap, &done, 5000, &err),
+           HOR_ERR_INVALID, "what the schema forbids");
     like(err.text, "order", "names the element");
     is(audit_text, "m1 Command not the active member", "changing calls are audited, refused too");
 }
@@ -209,12 +209,13 @@ static void *poll_events(void *ctx)
 {
     struct poller *poller = ctx;
     int wait_ms = 20000;
-    struct _agt__GetEvents after = {.master = main_name, .after = 250, .limit = 10, .waitMs = &wait_ms};
+    struct _agt__GetEvents after = {
+        .master = main_name, .after = 250, .limit = 10, .waitMs = &wait_ms};
     struct _agt__GetEventsResponse *events = NULL;
     struct soap *soap = NULL;
     int64_t began_ms = hor_clock_monotonic_ms();
-    poller->rc = hor_soap_call_op(poller->partner, agt, GetEvents, &after, &soap, &events, 30000,
-                                  NULL);
+    poller->rc =
+        hor_soap_call_op(poller->partner, agt, GetEvents, &after, &soap, &events, 30000, NULL);
     poller->took_ms = hor_clock_monotonic_ms() - began_ms;
     poller->count = events != NULL ? events->__sizeevent : -1;
     hor_soap_done(soap);
@@ -247,7 +248,8 @@ static void test_long_poll(struct hor_soap_partner *partner)
     }
     is_int(good, COUNT, "all get the news when it comes");
     int wait_ms = 60;
-    struct _agt__GetEvents after = {.master = main_name, .after = 253, .limit = 10, .waitMs = &wait_ms};
+    struct _agt__GetEvents after = {
+        .master = main_name, .after = 253, .limit = 10, .waitMs = &wait_ms};
     struct _agt__GetEventsResponse *events = NULL;
     int64_t began_ms = hor_clock_monotonic_ms();
     soap = NULL;
@@ -324,10 +326,11 @@ static const struct message messages[] = {
     {"a wrong password in SOAP 1.2", "application/soap+xml",
      ENVELOPE(E12, TOKEN("anna", "x"), "<a:Ping/>"), 400, "SOAP-ENV:Sender"},
     {"a digest", "text/xml",
-     ENVELOPE(E11,
-              "<e:Header><w:Security><w:UsernameToken><w:Username>anna</w:Username><w:Password "
-              "Type=\"x#PasswordDigest\">abc</w:Password></w:UsernameToken></w:Security></e:Header>",
-              "<a:Ping/>"),
+     ENVELOPE(
+         E11,
+         "<e:Header><w:Security><w:UsernameToken><w:Username>anna</w:Username><w:Password "
+         "Type=\"x#PasswordDigest\">abc</w:Password></w:UsernameToken></w:Security></e:Header>",
+         "<a:Ping/>"),
      500, "PasswordText"},
     {"a right that is missing", "text/xml",
      ENVELOPE(E11, TOKEN("guest", "s3cret"),
@@ -335,10 +338,12 @@ static const struct message messages[] = {
               "a:GetEvents>"),
      500, "<t:NotAuthorized"},
     {"a typed fault with problems", "text/xml",
-     ENVELOPE(E11, TOKEN("anna", "s3cret"),
-              "<a:Command xmlns:t=\"urn:horarium:types:1\"><a:master>m</a:master><a:command>"
-              "<t:id>1</t:id><t:action>kill</t:action><t:order>o</t:order></a:command></a:Command>"),
-     500, "<t:problem><t:severity>error</t:severity><t:file>a.chain.xml</t:file><t:line>12</t:line>"},
+     ENVELOPE(
+         E11, TOKEN("anna", "s3cret"),
+         "<a:Command xmlns:t=\"urn:horarium:types:1\"><a:master>m</a:master><a:command>"
+         "<t:id>1</t:id><t:action>kill</t:action><t:order>o</t:order></a:command></a:Command>"),
+     500,
+     "<t:problem><t:severity>error</t:severity><t:file>a.chain.xml</t:file><t:line>12</t:line>"},
     {"an unknown header", "text/xml",
      ENVELOPE(E11, "<e:Header><a:X e:mustUnderstand=\"0\"/></e:Header>", "<a:Ping/>"), 500,
      "<t:NotAuthenticated"},
@@ -364,8 +369,8 @@ static const struct message messages[] = {
      500, "InvalidRequest"},
     {"an empty envelope", "text/xml", "<e:Envelope xmlns:e=\"" E11 "\"/>", 500, "InvalidRequest"},
     {"an empty soap body", "text/xml", ENVELOPE(E11, "", ""), 500, "InvalidRequest"},
-    {"two requests in one", "text/xml", ENVELOPE(E11, TOKEN("anna", "s3cret"), "<a:Ping/><a:Ping/>"),
-     500, "InvalidRequest"},
+    {"two requests in one", "text/xml",
+     ENVELOPE(E11, TOKEN("anna", "s3cret"), "<a:Ping/><a:Ping/>"), 500, "InvalidRequest"},
     {"two bodies", "text/xml",
      "<e:Envelope xmlns:e=\"" E11 "\" xmlns:a=\"urn:horarium:agent:1\"><e:Body><a:Ping/></e:Body>"
      "<e:Body><a:Ping/></e:Body></e:Envelope>",
@@ -394,8 +399,8 @@ static const struct message messages[] = {
      "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>"
      "<e:Envelope xmlns:e=\"" E11 "\"><e:Body>&b;</e:Body></e:Envelope>",
      500, "document type"},
-    {"an external entity", "text/xml",
-     "<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><x/>", 500, "document type"},
+    {"an external entity", "text/xml", "<!DOCTYPE x SYSTEM \"file:///etc/passwd\"><x/>", 500,
+     "document type"},
     {"an entity that is not declared", "text/xml",
      ENVELOPE(E11, TOKEN("&a;", "s3cret"), "<a:Ping/>"), 500, "InvalidRequest"},
     {"a processing instruction", "text/xml",
@@ -406,8 +411,8 @@ static const struct message messages[] = {
      500, "InvalidRequest"},
     {"wrong UTF-8", "text/xml", ENVELOPE(E11, TOKEN("\xff\xfe", "s3cret"), "<a:Ping/>"), 500,
      "InvalidRequest"},
-    {"a forbidden character", "text/xml", ENVELOPE(E11, TOKEN("a&#0;b", "s3cret"), "<a:Ping/>"), 500,
-     "InvalidRequest"},
+    {"a forbidden character", "text/xml", ENVELOPE(E11, TOKEN("a&#0;b", "s3cret"), "<a:Ping/>"),
+     500, "InvalidRequest"},
     {"an undeclared prefix", "text/xml", ENVELOPE(E11, "", "<q:Ping/>"), 500, "InvalidRequest"},
     {"an attribute twice", "text/xml", ENVELOPE(E11, "", "<a:Ping x=\"1\" x=\"2\"/>"), 500,
      "InvalidRequest"},
@@ -463,8 +468,10 @@ static void test_large(void)
         const char *answer;
     } table[] = {
         {"100,000 attributes", "<a:Ping ", "x#='1' ", "/>", 100000, "100 attributes"},
-        {"50,000 namespaces on one element", "<a:Ping ", "xmlns:x#='u' ", "/>", 50000, "100 attributes"},
-        {"50,000 namespaces on many elements", "", "<x:y xmlns:x='u#'/>", "", 50000, "declarations"},
+        {"50,000 namespaces on one element", "<a:Ping ", "xmlns:x#='u' ", "/>", 50000,
+         "100 attributes"},
+        {"50,000 namespaces on many elements", "", "<x:y xmlns:x='u#'/>", "", 50000,
+         "declarations"},
         {"nesting of 100,000", "", "<a:Ping>", "", 100000, "deeper than 64"},
         {"9,000 ids", "<a:Ping>", "<a:x id='i#'/>", "</a:Ping>", 9000, "InvalidRequest"},
         {"300,000 unknown elements", "<a:Ping>", "<a:x/>", "</a:Ping>", 300000, "InvalidRequest"},
@@ -497,11 +504,12 @@ static void test_large(void)
 
 static void test_mutations(void)
 {
-    static const char good[] = ENVELOPE(
-        E11, TOKEN("anna", "s3cret"),
-        "<a:GetEvents><a:master>m</a:master><a:after>0</a:after><a:limit>1</a:limit></a:GetEvents>");
-    static const char *const pieces[] = {"<", ">", "\"", "&", "</", "<!--", "]]>", "xmlns:a=\"\"",
-                                         "<![CDATA[", "&#x10FFFF;", "\xed\xa0\x80", "'", "a:", ":"};
+    static const char good[] = ENVELOPE(E11, TOKEN("anna", "s3cret"),
+                                        "<a:GetEvents><a:master>m</a:master><a:after>0</"
+                                        "a:after><a:limit>1</a:limit></a:GetEvents>");
+    static const char *const pieces[] = {
+        "<",         ">",          "\"",           "&", "</", "<!--", "]]>", "xmlns:a=\"\"",
+        "<![CDATA[", "&#x10FFFF;", "\xed\xa0\x80", "'", "a:", ":"};
     enum { PIECES = sizeof pieces / sizeof pieces[0] };
     unsigned seed = 20261124, answered = 0, fine = 0;
     struct hor_buf body = HOR_BUF_INIT, got = HOR_BUF_INIT;
@@ -528,10 +536,12 @@ static void test_mutations(void)
             }
         }
         int status = post("text/xml", body.data, body.len, &got);
-        answered += status == 200 || (status == 500 && strstr(hor_buf_text(&got), ":Fault>") != NULL);
+        answered +=
+            status == 200 || (status == 500 && strstr(hor_buf_text(&got), ":Fault>") != NULL);
         fine += status == 200;
     }
-    is_int(answered, MUTATIONS, "every mutation gets an answer or a fault (%u were still good)", fine);
+    is_int(answered, MUTATIONS, "every mutation gets an answer or a fault (%u were still good)",
+           fine);
     hor_buf_done(&body);
     hor_buf_done(&got);
 }
@@ -563,7 +573,8 @@ static void test_files(void)
         ok(status == files[i].status && strstr(hor_buf_text(&got), files[i].holds) != NULL,
            "GET %s", files[i].path);
         if (i == 0) {
-            ok(strstr(hor_buf_text(&got), url) != NULL, "holds the address by which it was reached");
+            ok(strstr(hor_buf_text(&got), url) != NULL,
+               "holds the address by which it was reached");
             ok(strstr(hor_buf_text(&got), "localhost:4451") == NULL, "and no other");
         }
         free(address);
@@ -618,7 +629,8 @@ static void test_prescan(void)
 {
     struct hor_error err;
     static const char good[] = "<a b='>' c=\"<\"><![CDATA[<x>]]><!-- <y --><d/></a>\n";
-    is_int(hor_soap_prescan(good, sizeof good - 1, &err), HOR_OK, "the first look sees markup only");
+    is_int(hor_soap_prescan(good, sizeof good - 1, &err), HOR_OK,
+           "the first look sees markup only");
     int cut_off = 0;
     for (size_t len = 0; len < sizeof good - 2; len++)
         cut_off += hor_soap_prescan(good, len, &err) != HOR_OK;
