@@ -73,7 +73,8 @@ struct hor_http_server {
     SSL_CTX *tls; /* NULL: plain */
     struct evconnlistener *listener;
     struct hor_timer *accept_again; /* after descriptors ran out */
-    struct hor_timer *park_timer;
+    struct hor_timer *park_timer, *wake_timer;
+    int64_t last_wake_ms;
     struct hor_workers *workers;
     uint16_t port;
 

@@ -18,7 +18,7 @@
 #include "lib/base/str.h"
 #include "lib/http/internal.h"
 
-enum { ACCEPT_AGAIN_MS = 500, LONGEST_PARK_MS = 60000 };
+enum { ACCEPT_AGAIN_MS = 500, LONGEST_PARK_MS = 60000, WAKE_GAP_MS = 5 };
 
 /* ---- requests ---- */
 
@@ -117,11 +117,24 @@ static void on_park_timer(void *ctx)
     unpark(ctx, false);
 }
 
+static void on_wake_timer(void *ctx)
+{
+    struct hor_http_server *server = ctx;
+    server->last_wake_ms = hor_clock_monotonic_ms();
+    atomic_store(&server->wake_posted, false);
+    unpark(server, true);
+}
+
+/* A first wake acts at once; when they come in quick succession, one acts for many: every one makes
+ * every parked request look again. */
 static void on_wake(void *ctx)
 {
     struct hor_http_server *server = ctx;
-    atomic_store(&server->wake_posted, false);
-    unpark(server, true);
+    int64_t since_ms = hor_clock_monotonic_ms() - server->last_wake_ms;
+    if (since_ms >= WAKE_GAP_MS)
+        on_wake_timer(server);
+    else
+        hor_timer_start(server->wake_timer, WAKE_GAP_MS - since_ms);
 }
 
 void hor_http_server_wake(struct hor_http_server *server)
@@ -142,13 +155,12 @@ static void handled(void *ctx)
     }
     hor_buf_clear(&request->response.body);
     hor_buf_clear(&request->response.headers);
-    /* something may have happened between the handler's look and now */
-    if (request->generation != atomic_load(&server->generation)) {
-        run(server, request);
-        return;
-    }
     request->parked = true;
     set_park_timer(server);
+    /* something may have happened between the handler's look and now: then it looks again */
+    if (request->generation != atomic_load(&server->generation) &&
+        !atomic_exchange(&server->wake_posted, true))
+        on_wake(server);
 }
 
 void hor_http_server_dispatch(struct hor_http_server *server, struct hor_http_request *request)
@@ -287,8 +299,10 @@ int hor_http_server_start(struct hor_loop *loop, const struct hor_http_settings 
     rc = HOR_ERR_MEMORY;
     server->accept_again = hor_timer_new(loop, on_accept_again, server);
     server->park_timer = hor_timer_new(loop, on_park_timer, server);
+    server->wake_timer = hor_timer_new(loop, on_wake_timer, server);
     server->workers = hor_workers_new(server->settings.workers, "http");
-    if (server->accept_again != NULL && server->park_timer != NULL && server->workers != NULL)
+    if (server->accept_again != NULL && server->park_timer != NULL && server->wake_timer != NULL &&
+        server->workers != NULL)
         server->listener =
             evconnlistener_new(hor_loop_base(loop), on_accept, server,
                                LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, fd);
@@ -331,6 +345,7 @@ void hor_http_server_stop(struct hor_http_server *server)
     }
     hor_timer_free(server->accept_again);
     hor_timer_free(server->park_timer);
+    hor_timer_free(server->wake_timer);
     SSL_CTX_free(server->tls);
     free(server);
 }
