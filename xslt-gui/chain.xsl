@@ -71,16 +71,15 @@
               <xsl:otherwise>
                 <xsl:call-template name="trend"/>
                 <div class="scroll" tabindex="0" role="region" aria-labelledby="runs"><table class="rows">
-                  <thead><tr><th scope="col">State</th><th scope="col">Order</th><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col" class="num">Duration</th><th scope="col">Cause</th></tr></thead>
+                  <thead><tr><th scope="col">State</th><th scope="col">Order</th><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col" class="num">Duration</th></tr></thead>
                   <tbody>
                     <xsl:for-each select="$runs">
                       <tr>
                         <td><xsl:call-template name="state"><xsl:with-param name="mark" select="t:mark"/></xsl:call-template></td>
-                        <th scope="row"><xsl:call-template name="order-link"/></th>
+                        <xsl:call-template name="order-cell"/>
                         <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:plannedAt"/></xsl:call-template></td>
                         <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:startedAt"/></xsl:call-template></td>
                         <td class="num"><xsl:value-of select="f:between(t:startedAt, t:endedAt)"/></td>
-                        <td class="sentence"><xsl:value-of select="t:cause"/></td>
                       </tr>
                     </xsl:for-each>
                   </tbody>

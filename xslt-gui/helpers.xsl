@@ -232,6 +232,14 @@
     <xsl:param name="id" select="t:id"/>
     <a class="id" href="/controller/order?id={f:encode($id)}"><xsl:value-of select="$id"/></a>
   </xsl:template>
+  <!-- The cell that heads a row: the order, and beneath it what there is to say. -->
+  <xsl:template name="order-cell">
+    <th scope="row" class="order">
+      <xsl:call-template name="order-link"/>
+      <xsl:if test="string(t:title)"><div class="title"><xsl:value-of select="t:title"/></div></xsl:if>
+      <xsl:if test="string(t:cause)"><div class="quiet"><xsl:value-of select="t:cause"/></div></xsl:if>
+    </th>
+  </xsl:template>
   <xsl:template name="chain-link">
     <xsl:param name="path" select="t:chain"/>
     <xsl:if test="string($path)">

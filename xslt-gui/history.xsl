@@ -32,19 +32,18 @@
       <xsl:when test="not($answer/sup:order)"><xsl:call-template name="nothing"><xsl:with-param name="text" select="'No finished order matches.'"/></xsl:call-template></xsl:when>
       <xsl:otherwise>
         <div class="scroll" tabindex="0" role="region" aria-label="Finished orders"><table class="rows">
-          <thead><tr><th scope="col">State</th><th scope="col">Order</th><th scope="col">Chain</th><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col">Ended<xsl:call-template name="zone"/></th><th scope="col" class="num">Duration</th><th scope="col" class="num">Late by</th><th scope="col">Cause</th></tr></thead>
+          <thead><tr><th scope="col">State</th><th scope="col">Order</th><th scope="col">Chain</th><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col">Ended<xsl:call-template name="zone"/></th><th scope="col" class="num">Duration</th><th scope="col" class="num">Late by</th></tr></thead>
           <tbody>
             <xsl:for-each select="$answer/sup:order">
               <tr>
                 <td><xsl:call-template name="state"/></td>
-                <th scope="row"><xsl:call-template name="order-link"/></th>
+                <xsl:call-template name="order-cell"/>
                 <td><xsl:call-template name="chain-link"/></td>
                 <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:plannedAt"/></xsl:call-template></td>
                 <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:startedAt"/></xsl:call-template></td>
                 <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:endedAt"/></xsl:call-template></td>
                 <td class="num"><xsl:if test="string(t:endedAt)"><xsl:value-of select="f:between(t:startedAt, t:endedAt)"/></xsl:if></td>
                 <td class="num"><xsl:if test="string(t:startedAt)"><xsl:value-of select="f:between(t:plannedAt, t:startedAt)"/></xsl:if></td>
-                <td class="sentence"><xsl:value-of select="t:cause"/></td>
               </tr>
             </xsl:for-each>
           </tbody>

@@ -40,7 +40,7 @@
             <li>
               <xsl:if test="string(t:node)"><a class="id" href="#node-{f:encode(t:node)}"><xsl:value-of select="t:node"/></a>: </xsl:if>
               <xsl:value-of select="t:text"/>
-              <xsl:if test="string(t:until)"> <span class="quiet">until <xsl:call-template name="time"><xsl:with-param name="at" select="t:until"/><xsl:with-param name="full" select="true()"/></xsl:call-template></span></xsl:if>
+              <xsl:if test="string(t:until)"><xsl:text> </xsl:text><span class="quiet">until <xsl:call-template name="time"><xsl:with-param name="at" select="t:until"/><xsl:with-param name="full" select="true()"/></xsl:call-template></span></xsl:if>
             </li>
           </xsl:for-each>
         </ul>
@@ -213,8 +213,8 @@
               <use class="glyph" href="#g-{$tone}" x="{$x + 6}" y="{$y + 24}" width="16" height="16"/>
               <text class="name" x="{$x + 35}" y="{$y + 27}"><xsl:value-of select="f:cut(t:id, 20)"/></text>
               <text class="detail" x="{$x + 35}" y="{$y + 46}">
-                <xsl:value-of select="f:words(t:state)"/>
-                <xsl:if test="string(t:startedAt)"><xsl:value-of select="concat(' · ', f:between(t:startedAt, t:endedAt))"/></xsl:if>
+                <xsl:value-of select="f:cut(f:words(t:state), 22)"/>
+                <xsl:if test="string(t:startedAt) and string-length(t:state) &lt; 20"><xsl:value-of select="concat(' · ', f:between(t:startedAt, t:endedAt))"/></xsl:if>
                 <xsl:if test="t:attempt &gt; 1"><xsl:value-of select="concat(' · ×', t:attempt)"/></xsl:if>
               </text>
             </g>

@@ -47,7 +47,7 @@
               <th scope="col" class="check"><span class="visually-hidden">Selected</span></th>
               <th scope="col">State</th><th scope="col">Order</th><th scope="col">Chain</th>
               <th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">Started<xsl:call-template name="zone"/></th>
-              <th scope="col" class="num">Duration</th><th scope="col">Nodes</th><th scope="col">Cluster</th><th scope="col">Cause</th>
+              <th scope="col" class="num">Duration</th><th scope="col">Nodes</th><th scope="col">Cluster</th>
             </tr></thead>
             <tbody><xsl:apply-templates select="$answer/sup:order"/></tbody>
           </table></div>
@@ -74,14 +74,13 @@
     <tr>
       <td class="check"><label><span class="visually-hidden">Select <xsl:value-of select="t:id"/></span><input type="checkbox" name="order" value="{t:id}"/></label></td>
       <td><xsl:call-template name="state"><xsl:with-param name="mark" select="t:mark"/></xsl:call-template></td>
-      <th scope="row"><xsl:call-template name="order-link"/><xsl:if test="string(t:title)"><br/><span class="quiet"><xsl:value-of select="t:title"/></span></xsl:if></th>
+      <xsl:call-template name="order-cell"/>
       <td><xsl:call-template name="chain-link"/></td>
       <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:plannedAt"/></xsl:call-template></td>
       <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:startedAt"/></xsl:call-template></td>
       <td class="num"><xsl:value-of select="f:between(t:startedAt, t:endedAt)"/></td>
       <td><xsl:if test="t:nodes &gt; 0"><span class="quiet"><xsl:value-of select="t:nodesDone"/>/<xsl:value-of select="t:nodes"/></span></xsl:if></td>
       <td><span class="path"><xsl:value-of select="t:cluster"/></span></td>
-      <td class="sentence"><xsl:value-of select="t:cause"/></td>
     </tr>
   </xsl:template>
 </xsl:stylesheet>

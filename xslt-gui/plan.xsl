@@ -68,21 +68,19 @@
         <section aria-labelledby="table">
           <h2 id="table">Orders <span class="count"><xsl:value-of select="count($answer/sup:order)"/></span></h2>
           <div class="scroll" tabindex="0" role="region" aria-labelledby="table"><table class="rows">
-            <thead><tr><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">State</th><th scope="col">Order</th><th scope="col">Chain</th><th scope="col">Schedule</th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col" class="num">Late by</th><th scope="col" class="num">Duration</th><th scope="col" class="num">Usually</th><th scope="col">Cluster</th><th scope="col">Cause</th></tr></thead>
+            <thead><tr><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">State</th><th scope="col">Order</th><th scope="col">Chain</th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col" class="num">Late by</th><th scope="col" class="num">Duration</th><th scope="col" class="num">Usually</th><th scope="col">Cluster</th></tr></thead>
             <tbody>
               <xsl:for-each select="$answer/sup:order">
                 <tr>
                   <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:plannedAt"/></xsl:call-template></td>
                   <td><xsl:call-template name="state"><xsl:with-param name="mark" select="t:mark"/></xsl:call-template></td>
-                  <th scope="row"><xsl:call-template name="order-link"/></th>
+                  <xsl:call-template name="order-cell"/>
                   <td><xsl:call-template name="chain-link"/></td>
-                  <td><span class="path"><xsl:value-of select="t:schedule"/></span></td>
                   <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:startedAt"/></xsl:call-template></td>
                   <td class="num"><xsl:if test="string(t:startedAt)"><xsl:value-of select="f:between(t:plannedAt, t:startedAt)"/></xsl:if></td>
                   <td class="num"><xsl:value-of select="f:between(t:startedAt, t:endedAt)"/></td>
                   <td class="num"><xsl:value-of select="f:ms(t:expectedMs)"/></td>
                   <td><span class="path"><xsl:value-of select="t:cluster"/></span></td>
-                  <td class="sentence"><xsl:value-of select="t:cause"/></td>
                 </tr>
               </xsl:for-each>
             </tbody>
