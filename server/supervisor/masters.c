@@ -12,7 +12,12 @@
 #include "lib/soap/codec.h"
 #include "server/supervisor/masters_internal.h"
 
-enum { STATE_EVERY_MS = 2000, STATE_TIMEOUT_MS = 3000, APPLY_TIMEOUT_MS = 60000 };
+enum {
+    STATE_FLOOR_MS = 250,
+    STATE_EVERY_MS = 2000,
+    STATE_TIMEOUT_MS = 3000,
+    APPLY_TIMEOUT_MS = 60000
+};
 
 struct held_state {
     struct soap *soap;
@@ -143,7 +148,7 @@ bool master_wait(struct master *master, int64_t ms, bool for_look)
 
 static void ask_state(struct master *master)
 {
-    struct _mst__GetState request = {0};
+    static const struct _mst__GetState request; /* has no members */
     struct held_state *held = calloc(1, sizeof *held);
     struct hor_error err = {0};
     int rc = held != NULL
@@ -252,7 +257,9 @@ static void *watch(void *arg)
         pthread_mutex_unlock(&master->lock);
         if (reachable)
             resume_deployment(master);
-    } while (master_wait(master, STATE_EVERY_MS, true));
+        /* a floor, so that a stream of events does not make a stream of questions */
+    } while (master_wait(master, STATE_FLOOR_MS, false) &&
+             master_wait(master, STATE_EVERY_MS, true));
     return NULL;
 }
 

@@ -39,6 +39,9 @@ int hor_query_orders(struct hor_store *store, const struct hor_order_filter *fil
 /* HOR_ERR_NOT_FOUND: "order 'x' is not known". */
 int hor_query_order(struct hor_store *store, const char *id, hor_order_row_fn *fn, void *ctx,
                     struct hor_error *err);
+/* The orders with these ids, those that are known, in any order; one statement for each 100. */
+int hor_query_orders_named(struct hor_store *store, char *const *ids, size_t count,
+                           hor_order_row_fn *fn, void *ctx, struct hor_error *err);
 /* How many orders of a plan day are in each state. */
 typedef int hor_count_row_fn(const char *state, int64_t count, void *ctx);
 int hor_query_counts(struct hor_store *store, const char *plan_day, const struct hor_scope *scope,

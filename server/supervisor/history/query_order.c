@@ -231,6 +231,24 @@ int hor_query_order(struct hor_store *store, const char *id, hor_order_row_fn *f
     return rc;
 }
 
+int hor_query_orders_named(struct hor_store *store, char *const *ids, size_t count,
+                           hor_order_row_fn *fn, void *ctx, struct hor_error *err)
+{
+    enum { AT_ONCE = 100 };
+    int rc = HOR_OK;
+    for (size_t first = 0; rc == HOR_OK && first < count; first += AT_ONCE) {
+        struct page page = {.fn = fn, .ctx = ctx};
+        struct question *q = question_new("SELECT " COLUMNS " FROM order_run WHERE order_id IN (");
+        for (size_t i = 0; i < AT_ONCE; i++) /* filled up with the last: the text stays the same */
+            question_text(q, i == 0 ? "?" : ", ?",
+                          ids[first + i < count ? first + i : count - 1]);
+        question_add(q, ")");
+        rc = question_ask(store, q, single_row, &page, err);
+        question_free(q);
+    }
+    return rc;
+}
+
 struct counting {
     hor_count_row_fn *fn;
     void *ctx;
