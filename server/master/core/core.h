@@ -44,6 +44,10 @@ typedef void hor_master_emit_fn(struct hor_event *take_event, void *ctx);
 
 /* Forgets what was emitted and not yet applied: on becoming leader, and after a failed submit. */
 void hor_master_core_lead(struct hor_master_core *core);
+/* Events that were emitted but not submitted: their orders are free again. `decided`: they came from
+ * hor_master_core_decide, which decides anew. The events stay the caller's. */
+void hor_master_core_dropped(struct hor_master_core *core, struct hor_event *const *events,
+                             size_t count, bool decided);
 /* Emits up to `limit` events that are due: plan days to be made or made anew, starts that were missed.
  * *ret_more: there is more to do now. HOR_ERR_MEMORY. A plan that cannot be made is not tried again
  * before the next release or day: see hor_master_core_problem. */

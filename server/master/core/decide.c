@@ -16,8 +16,30 @@ void hor_master_core_lead(struct hor_master_core *core)
     size_t pos = 0;
     struct hor_master_entry *entry;
     hor_master_queue_clear(core);
+    core->missed_checked_us = 0;
     while ((entry = hor_map_next(core->orders, &pos, NULL)) != NULL)
         entry->under_way = entry->forwarding = false;
+}
+
+static void set_free(struct hor_master_core *core, struct hor_event *const *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct hor_master_entry *entry =
+            events[i]->order != NULL ? hor_map_get(core->orders, events[i]->order) : NULL;
+        if (entry != NULL)
+            entry->under_way = false;
+    }
+}
+
+void hor_master_core_dropped(struct hor_master_core *core, struct hor_event *const *events,
+                             size_t count, bool decided)
+{
+    set_free(core, events, count);
+    if (!decided)
+        return;
+    set_free(core, core->queue + core->queue_at, core->queue_count - core->queue_at);
+    hor_master_queue_clear(core);
+    core->missed_checked_us = 0;
 }
 
 const char *hor_master_core_problem(const struct hor_master_core *core) { return core->problem; }
@@ -181,8 +203,10 @@ static int find_all_missed(struct hor_master_core *core, int64_t now_us)
     size_t pos = 0;
     struct hor_master_place *place;
     int rc = HOR_OK;
-    if (core->deployed == NULL || core->deployed->config == NULL)
+    if (core->deployed == NULL || core->deployed->config == NULL ||
+        now_us < core->missed_checked_us + CHECK_MISSED_S * HOR_MASTER_US)
         return HOR_OK;
+    core->missed_checked_us = now_us;
     while (rc == HOR_OK && (place = hor_map_next(core->places, &pos, NULL)) != NULL)
         if (!place->reached && hor_map_count(place->here) > 0)
             rc = find_missed(core, place, now_us);

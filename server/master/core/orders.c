@@ -31,6 +31,8 @@ size_t hor_master_core_forward(struct hor_master_core *core, const char *cluster
     struct hor_master_entry *entry;
     int64_t release = HOR_EVENT_NONE;
     size_t pos = 0, count = 0;
+    if (place != NULL && hor_map_count(place->here) == 0)
+        return 0; /* walking the places of what was there takes time too */
     while (place != NULL && count < limit &&
            (entry = hor_map_next(place->here, &pos, NULL)) != NULL) {
         if (!may_go(core, entry) || (count > 0 && entry->release != release))

@@ -82,7 +82,7 @@ struct hor_master_core {
     char making[16];     /* the plan day under way, "" none */
     char *problem;
     int64_t problem_release, problem_day;
-    bool cancelling; /* missed orders under way */
+    int64_t missed_checked_us; /* looking at every late order takes time: now and then only */
 };
 
 /* state.c */

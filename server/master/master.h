@@ -1,0 +1,128 @@
+/* server/master/master.h - the Master program's parts, for the files of this folder. The loop's
+ * thread owns a hor_master; workers (HTTP) and the couplings' threads reach it through
+ * hor_master_ask and hor_master_transact only, except for what says "any thread". */
+#ifndef HOR_SERVER_MASTER_MASTER_H
+#define HOR_SERVER_MASTER_MASTER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/cluster/cluster.h"
+#include "lib/cluster/transport.h"
+#include "lib/config/settings.h"
+#include "lib/http/client.h"
+#include "lib/http/server.h"
+#include "lib/loop/loop.h"
+#include "server/master/core/core.h"
+
+enum {
+    HOR_MASTER_BATCH_EVENTS = 5000, /* decided at once */
+    HOR_MASTER_BATCH_ORDERS = 1000, /* of one AcceptPlan */
+    HOR_MASTER_COMMIT_MS = 15000,   /* how long a call waits for its commit */
+};
+
+struct hor_soap_service;
+struct hor_soap_partner;
+struct hor_coupling;
+struct hor_master;
+
+struct hor_master_events { /* events on their way into the journal; owned */
+    struct hor_event **items;
+    size_t count, room;
+    bool failed; /* memory was out: nothing is submitted */
+};
+
+struct hor_master {
+    const struct hor_settings_master *settings;
+    struct hor_loop *loop;
+    struct hor_master_core *core;
+    struct hor_cluster *cluster;
+    struct hor_cluster_member *members;
+    struct hor_soap_partner **member_partners; /* by index; the own one is NULL */
+    struct hor_transport *transport;
+    struct hor_http_client *http, *exchange_http; /* consensus does not wait for anything else */
+    struct hor_http_server *server;
+    struct hor_soap_service *service;
+    struct hor_timer *decide_timer;
+    struct hor_coupling *couplings; /* one for each agent cluster that was ever configured */
+    int64_t coupled_release;        /* the couplings' addresses are of this release */
+    bool live;                      /* the journal was replayed */
+    bool deciding;                  /* events of hor_master_core_decide are under way */
+    int exit_status;
+    uint64_t leader_id;
+    char *logged_problem;
+
+    atomic_bool leader, stopping; /* any thread */
+    atomic_uint_fast64_t events_applied, orders_ended, commands; /* for /metrics; any thread */
+};
+
+/* ---- master.c ---- */
+int hor_master_start(const struct hor_settings_master *settings, struct hor_loop *loop,
+                     struct hor_master **ret, struct hor_error *err);
+void hor_master_free(struct hor_master *master);
+/* Decides, submits, and sets the timer for the next time. */
+void hor_master_decide(struct hor_master *master);
+/* The address of the active member; NULL: none known. */
+const char *hor_master_active_url(const struct hor_master *master);
+
+/* ---- transact.c: from other threads ---- */
+/* Runs fn on the loop's thread and gives its result. HOR_ERR_STATE: the program ends. Any thread. */
+typedef int hor_master_ask_fn(struct hor_master *master, void *arg, struct hor_error *err);
+int hor_master_ask(struct hor_master *master, hor_master_ask_fn *fn, void *arg,
+                   struct hor_error *err);
+/* Runs fn on the loop's thread of the active member; the events that it adds are submitted, and the
+ * call returns when they are committed and applied. HOR_ERR_NOT_ACTIVE; HOR_ERR_BUSY;
+ * HOR_ERR_TIMEOUT: the outcome is unknown. Any other negative result of fn: nothing is submitted.
+ * Any thread but the loop's. */
+typedef int hor_master_change_fn(struct hor_master *master, struct hor_master_events *events,
+                                 void *arg, struct hor_error *err);
+int hor_master_transact(struct hor_master *master, hor_master_change_fn *fn, void *arg,
+                        struct hor_error *err);
+/* Takes the event; a hor_master_emit_fn, ctx is the hor_master_events. */
+void hor_master_collect(struct hor_event *take_event, void *ctx);
+void hor_master_events_done(struct hor_master_events *events);
+
+/* ---- coupling.c ---- */
+/* Starts couplings that the deployed release needs, and tells all of them that something changed. */
+void hor_master_couplings_update(struct hor_master *master);
+void hor_master_couplings_stop(struct hor_master *master); /* and waits; loop stopped */
+/* Any thread: a partner with the cluster's members, or with one of them; the caller owns it. */
+int hor_master_cluster_partner(struct hor_master *master, const char *cluster, const char *member,
+                               struct hor_soap_partner **ret, struct hor_error *err);
+/* Is the coupling with this cluster alive? Loop thread. */
+bool hor_master_is_coupled(const struct hor_master *master, const char *cluster);
+
+struct hor_coupling_state {
+    const char *path, *state; /* as in xsd/types.xsd */
+    char cause[HOR_ERROR_TEXT_BYTES];
+    int64_t seen_us; /* last answer; HOR_EVENT_NONE: never */
+    const void *cluster; /* struct t__Cluster as the cluster told last, NULL: never */
+};
+/* Calls fn for each coupling, with its state held still. Loop thread. */
+typedef void hor_coupling_fn(const struct hor_coupling_state *state, void *ctx);
+void hor_master_couplings_each(struct hor_master *master, hor_coupling_fn *fn, void *ctx);
+
+/* ---- service.c ---- */
+int hor_master_service_open(struct hor_master *master, struct hor_error *err);
+enum hor_http_outcome hor_master_handle(const struct hor_http_request *request,
+                                        struct hor_http_response *response, void *ctx);
+/* ---- state.c: what GetState and GetOrderState answer ---- */
+struct hor_soap_call;
+struct _mst__GetState;
+struct _mst__GetStateResponse;
+struct _mst__GetOrderState;
+struct _mst__GetOrderStateResponse;
+struct _mst__Ping;
+struct _mst__PingResponse;
+struct t__Order;
+int hor_master_ping(struct hor_soap_call *call, const struct _mst__Ping *request,
+                    struct _mst__PingResponse *response, struct hor_error *err);
+int hor_master_get_state(struct hor_soap_call *call, const struct _mst__GetState *request,
+                         struct _mst__GetStateResponse *response, struct hor_error *err);
+int hor_master_get_order_state(struct hor_soap_call *call, const struct _mst__GetOrderState *request,
+                               struct _mst__GetOrderStateResponse *response, struct hor_error *err);
+struct soap;
+struct t__Order *hor_master_order_of(struct soap *soap, const struct hor_master *master,
+                                     const struct hor_master_order *order);
+
+#endif

@@ -1,0 +1,500 @@
+#include "lib/soap/service.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/config/settings.h"
+#include "lib/model/plan.h"
+#include "lib/soap/client.h"
+#include "lib/soap/event.h"
+#include "server/master/copy.h"
+#include "server/master/master.h"
+
+enum { COMMAND_WAIT_MS = 5000, PLAN_WAIT_MS = 20000, LOG_CALL_MS = 70000, EVENTS_MAX = 10000 };
+
+/* Tells a caller that came to the wrong member where to go. */
+static int not_active(struct hor_soap_call *call, int rc)
+{
+    struct hor_master *master = call->ctx;
+    const char *url = hor_master_active_url(master);
+    if (rc == HOR_ERR_NOT_ACTIVE && url != NULL)
+        hor_soap_fault_active(call, url);
+    return rc;
+}
+
+/* ---- ApplyRelease ---- */
+
+struct release_change {
+    const struct _mst__ApplyRelease *request;
+    size_t planned;
+    bool made;
+};
+
+static int change_release(struct hor_master *master, struct hor_master_events *events, void *arg,
+                          struct hor_error *err)
+{
+    struct release_change *change = arg;
+    const struct _mst__ApplyRelease *r = change->request;
+    int rc = hor_master_core_apply_release(
+        master->core, r->number, r->sha256, r->actor, r->document.__ptr,
+        (size_t)(r->document.__size > 0 ? r->document.__size : 0), hor_clock_utc_us(),
+        hor_master_collect, events, err);
+    return rc == HOR_ERR_EXISTS ? HOR_OK : rc;
+}
+
+static int ask_plan(struct hor_master *master, void *arg, struct hor_error *err)
+{
+    struct release_change *change = arg;
+    (void)err;
+    change->made = hor_master_core_plan_is_made(master->core, hor_clock_utc_us());
+    change->planned = hor_master_core_planned(master->core);
+    return HOR_OK;
+}
+
+/* Is called again while the plan is being made: the release is known then, nothing is submitted. */
+static int apply_release(struct hor_soap_call *call, const struct _mst__ApplyRelease *request,
+                         struct _mst__ApplyReleaseResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    struct release_change change = {.request = request};
+    int rc = hor_master_transact(master, change_release, &change, err);
+    if (rc == HOR_OK)
+        rc = hor_master_ask(master, ask_plan, &change, err);
+    if (rc != HOR_OK)
+        return not_active(call, rc);
+    if (!change.made && hor_soap_park(call, PLAN_WAIT_MS) == HOR_SOAP_PARKED)
+        return HOR_SOAP_PARKED;
+    response->planned = change.planned > INT_MAX ? INT_MAX : (int)change.planned;
+    return HOR_OK;
+}
+
+/* ---- AddOrder ---- */
+
+struct add_change {
+    struct hor_master_new_order order;
+    char id[HOR_ORDER_ID_BYTES];
+    struct soap *soap;
+    struct t__Order *answer;
+};
+
+static int change_add(struct hor_master *master, struct hor_master_events *events, void *arg,
+                      struct hor_error *err)
+{
+    struct add_change *change = arg;
+    int rc = hor_master_core_add(master->core, &change->order, hor_clock_utc_us(),
+                                 hor_master_collect, events, change->id, err);
+    return rc == HOR_ERR_EXISTS ? HOR_OK : rc;
+}
+
+static int ask_added(struct hor_master *master, void *arg, struct hor_error *err)
+{
+    struct add_change *change = arg;
+    struct hor_master_order order;
+    if (hor_master_core_order(master->core, change->id, &order) != HOR_OK)
+        return hor_error_set(err, HOR_ERR_NOT_FOUND, "order '%s' has ended and is forgotten",
+                             change->id);
+    change->answer = hor_master_order_of(change->soap, master, &order);
+    return change->answer != NULL ? HOR_OK : hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+}
+
+static int add_order(struct hor_soap_call *call, const struct _mst__AddOrder *request,
+                     struct _mst__AddOrderResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    struct hor_arguments arguments = {0};
+    struct add_change change = {
+        .soap = call->soap,
+        .order = {.request = request->requestId,
+                  .chain = request->chain,
+                  .title = request->title,
+                  .actor = request->actor,
+                  .reason = request->reason,
+                  .start_at = request->startAt != NULL ? *request->startAt : HOR_EVENT_NONE,
+                  .priority = request->priority != NULL ? *request->priority : HOR_EVENT_NONE,
+                  .arguments = &arguments}};
+    int rc = hor_soap_arguments_read(request->argument, request->__sizeargument, &arguments);
+    if (rc != HOR_OK)
+        hor_error_set(err, rc, "%s", hor_error_words(rc));
+    if (rc == HOR_OK)
+        rc = hor_master_transact(master, change_add, &change, err);
+    if (rc == HOR_OK)
+        rc = hor_master_ask(master, ask_added, &change, err);
+    hor_arguments_done(&arguments);
+    response->order = change.answer;
+    return not_active(call, rc);
+}
+
+/* ---- Command ---- */
+
+struct command_change {
+    struct hor_master_command command;
+    struct hor_master_answer answer;
+    bool coupled;
+};
+
+static int change_command(struct hor_master *master, struct hor_master_events *events, void *arg,
+                          struct hor_error *err)
+{
+    struct command_change *change = arg;
+    int rc = hor_master_core_command(master->core, &change->command, hor_clock_utc_us(),
+                                     hor_master_collect, events, &change->answer, err);
+    change->coupled = hor_master_is_coupled(master, change->answer.cluster);
+    return rc == HOR_ERR_EXISTS ? HOR_OK : rc;
+}
+
+/* The coupling delivers what waits for a cluster; this call waits for its answer by being run again,
+ * which a command's id makes harmless. */
+static int command(struct hor_soap_call *call, const struct _mst__Command *request,
+                   struct _mst__CommandResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    const struct t__Command *c = request->command;
+    struct hor_arguments arguments = {0};
+    struct command_change change = {
+        .command = {.id = c->id,
+                    .action = c->action,
+                    .order = c->order,
+                    .chain = c->chain,
+                    .agent = c->agent,
+                    .node = c->node,
+                    .outcome = c->outcome,
+                    .actor = c->actor,
+                    .reason = c->reason,
+                    .start_at = c->startAt != NULL ? *c->startAt : HOR_EVENT_NONE,
+                    .priority = c->priority != NULL ? *c->priority : HOR_EVENT_NONE,
+                    .arguments = &arguments}};
+    int rc = hor_soap_arguments_read(c->argument, c->__sizeargument, &arguments);
+    if (rc != HOR_OK)
+        hor_error_set(err, rc, "%s", hor_error_words(rc));
+    if (rc == HOR_OK)
+        rc = hor_master_transact(master, change_command, &change, err);
+    hor_arguments_done(&arguments);
+    if (rc == HOR_ERR_BUSY && hor_soap_park(call, COMMAND_WAIT_MS) == HOR_SOAP_PARKED)
+        return HOR_SOAP_PARKED;
+    if (rc != HOR_OK)
+        return not_active(call, rc);
+    atomic_fetch_add(&master->commands, 1);
+    bool open = change.answer.kind == HOR_MASTER_REMOTE || change.answer.kind == HOR_MASTER_WAITING;
+    if (open && change.coupled && hor_soap_park(call, COMMAND_WAIT_MS) == HOR_SOAP_PARKED)
+        return HOR_SOAP_PARKED;
+    if (open)
+        snprintf(change.answer.text, sizeof change.answer.text,
+                 "%.400s has not answered yet; the command is delivered when it does",
+                 change.answer.cluster);
+    struct t__CommandResult *result = hor_soap_alloc(call->soap, sizeof *result);
+    if (result == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    result->object = hor_soap_string(
+        call->soap, c->order != NULL ? c->order : c->chain != NULL ? c->chain : c->agent);
+    result->outcome = (char *)(open                                    ? "waiting"
+                               : change.answer.kind == HOR_MASTER_DONE ? "done"
+                                                                       : "refused");
+    if (change.answer.text[0] != '\0')
+        result->text = hor_soap_string(call->soap, change.answer.text);
+    response->result = result;
+    return HOR_OK;
+}
+
+/* ---- events ---- */
+
+struct events_answer {
+    struct soap *soap;
+    const struct _mst__GetEvents *request;
+    struct _mst__GetEventsResponse *response;
+    int limit;
+    bool failed;
+};
+
+/* What only this cluster needs stays here: a release's bytes, and how far the Supervisor has read,
+ * which would otherwise be news for it for ever. */
+static bool is_news(const struct hor_event *event)
+{
+    return event->type != HOR_EVENT_RELEASE_PART && event->type != HOR_EVENT_EVENTS_ACKNOWLEDGED;
+}
+
+static bool add_event(const struct hor_event *event, void *ctx)
+{
+    struct events_answer *answer = ctx;
+    struct _mst__GetEventsResponse *response = answer->response;
+    if (is_news(event) && hor_soap_event_write(answer->soap, event,
+                                               &response->event[response->__sizeevent++]) != HOR_OK)
+        answer->failed = true;
+    return !answer->failed && response->__sizeevent < answer->limit;
+}
+
+static int ask_events(struct hor_master *master, void *arg, struct hor_error *err)
+{
+    struct events_answer *answer = arg;
+    struct _mst__GetEventsResponse *response = answer->response;
+    struct hor_cluster_status status;
+    if (!atomic_load(&master->leader))
+        return hor_error_set(err, HOR_ERR_NOT_ACTIVE, "this Master is not the active one");
+    hor_cluster_get_status(master->cluster, &status);
+    if (answer->request->runId != NULL && answer->request->runId[0] != '\0' &&
+        !hor_str_equal(answer->request->runId, status.run_id))
+        return hor_error_set(err, HOR_ERR_CONFLICT, "this Master cluster's run is %s, not %.100s",
+                             status.run_id, answer->request->runId);
+    response->runId = hor_soap_string(answer->soap, status.run_id);
+    uint64_t position = answer->request->after;
+    while (position < status.applied_index && response->__sizeevent < answer->limit &&
+           !answer->failed) {
+        uint64_t before = position;
+        int rc = hor_cluster_read(master->cluster, before,
+                                  (size_t)(answer->limit - response->__sizeevent), add_event, answer,
+                                  &position, err);
+        if (rc != HOR_OK)
+            return rc;
+        if (position <= before)
+            break;
+    }
+    response->position = position;
+    return answer->failed || response->runId == NULL
+               ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+               : HOR_OK;
+}
+
+static int get_events(struct hor_soap_call *call, const struct _mst__GetEvents *request,
+                      struct _mst__GetEventsResponse *response, struct hor_error *err)
+{
+    struct events_answer answer = {.soap = call->soap,
+                                   .request = request,
+                                   .response = response,
+                                   .limit = request->limit < 1            ? 1
+                                            : request->limit > EVENTS_MAX ? EVENTS_MAX
+                                                                          : request->limit};
+    response->event = hor_soap_alloc(call->soap, (size_t)answer.limit * sizeof *response->event);
+    if (response->event == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    int rc = hor_master_ask(call->ctx, ask_events, &answer, err);
+    if (rc != HOR_OK)
+        return not_active(call, rc);
+    if (response->__sizeevent == 0 && request->waitMs != NULL &&
+        hor_soap_park(call, *request->waitMs) == HOR_SOAP_PARKED)
+        return HOR_SOAP_PARKED;
+    return HOR_OK;
+}
+
+static int change_acknowledged(struct hor_master *master, struct hor_master_events *events, void *arg,
+                               struct hor_error *err)
+{
+    const struct _mst__AcknowledgeEvents *request = arg;
+    struct hor_cluster_status status;
+    hor_cluster_get_status(master->cluster, &status);
+    if (!hor_str_equal(request->runId, status.run_id))
+        return hor_error_set(err, HOR_ERR_CONFLICT, "this Master cluster's run is %s", status.run_id);
+    if (request->upTo > status.applied_index)
+        return hor_error_set(err, HOR_ERR_INVALID, "upTo: the last event is %llu",
+                             (unsigned long long)status.applied_index);
+    if (request->upTo <= hor_master_core_acknowledged(master->core))
+        return HOR_OK;
+    struct hor_event *event = hor_event_new(HOR_EVENT_EVENTS_ACKNOWLEDGED, hor_clock_utc_us());
+    if (event != NULL)
+        event->cluster_index = (int64_t)request->upTo;
+    hor_master_collect(event, events);
+    return HOR_OK;
+}
+
+static int acknowledge_events(struct hor_soap_call *call,
+                              const struct _mst__AcknowledgeEvents *request,
+                              struct _mst__AcknowledgeEventsResponse *response,
+                              struct hor_error *err)
+{
+    (void)response;
+    return not_active(call, hor_master_transact(call->ctx, change_acknowledged, (void *)request, err));
+}
+
+/* ---- ReadLog ---- */
+
+static int read_log(struct hor_soap_call *call, const struct _mst__ReadLog *request,
+                    struct _mst__ReadLogResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    struct hor_soap_partner *partner = NULL;
+    struct _agt__ReadLog passed = {.task = request->task,
+                                   .offset = request->offset,
+                                   .length = request->length,
+                                   .waitMs = request->waitMs};
+    struct _agt__ReadLogResponse *answer = NULL;
+    struct soap *soap = NULL;
+    int rc = hor_master_cluster_partner(master, request->cluster, request->agent, &partner, err);
+    if (rc == HOR_OK)
+        rc = hor_soap_call_op(partner, agt, ReadLog, &passed, &soap, &answer, LOG_CALL_MS, err);
+    if (rc == HOR_OK) {
+        response->range = hor_master_copy_log_range(call->soap, answer->range);
+        if (response->range == NULL)
+            rc = hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    }
+    hor_soap_done(soap);
+    hor_soap_partner_free(partner);
+    return rc;
+}
+
+/* ---- ExchangeJournal ---- */
+
+static int exchange_journal(struct hor_soap_call *call, const struct _mst__ExchangeJournal *request,
+                            struct _mst__ExchangeJournalResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    size_t len = 0;
+    const char *body = hor_http_body(call->http, &len);
+    (void)request;
+    (void)response;
+    return hor_cluster_deliver(master->cluster, body, len, err);
+}
+
+/* ---- the table and who may use it ---- */
+
+static const struct hor_soap_operation operations[] = {
+    HOR_SOAP_OPERATION(mst, Ping, "", false, hor_master_ping),
+    HOR_SOAP_OPERATION(mst, ApplyRelease, "supervisor", true, apply_release),
+    HOR_SOAP_OPERATION(mst, AddOrder, "supervisor", true, add_order),
+    HOR_SOAP_OPERATION(mst, Command, "supervisor", true, command),
+    HOR_SOAP_OPERATION(mst, GetState, "supervisor", false, hor_master_get_state),
+    HOR_SOAP_OPERATION(mst, GetOrderState, "supervisor", false, hor_master_get_order_state),
+    HOR_SOAP_OPERATION(mst, GetEvents, "supervisor", false, get_events),
+    HOR_SOAP_OPERATION(mst, AcknowledgeEvents, "supervisor", false, acknowledge_events),
+    HOR_SOAP_OPERATION(mst, ReadLog, "supervisor", false, read_log),
+    HOR_SOAP_OPERATION(mst, ExchangeJournal, "member", false, exchange_journal),
+    HOR_SOAP_OPERATIONS_END,
+};
+
+/* Programs are known by their certificate. Without TLS, which is for tests, nobody can be known. */
+static int authenticate(const struct hor_http_request *request, const char *wsse_user,
+                        const char *wsse_password, struct hor_identity *who, void *ctx,
+                        struct hor_error *err)
+{
+    const char *name = hor_http_certificate_name(request);
+    (void)wsse_user;
+    (void)wsse_password;
+    (void)ctx;
+    if (name == NULL && hor_http_is_tls(request))
+        return hor_error_set(err, HOR_ERR_UNAUTHENTICATED,
+                             "a Master talks to programs: a client certificate is needed");
+    snprintf(who->user, sizeof who->user, "%s", name != NULL ? name : "");
+    snprintf(who->from, sizeof who->from, "%s", hor_http_peer(request));
+    who->program = true;
+    return HOR_OK;
+}
+
+static bool is_member(const struct hor_master *master, const char *name)
+{
+    for (size_t i = 0; i < master->settings->member_count; i++)
+        if (strcmp(master->settings->members[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static int authorize(const struct hor_identity *who, const struct hor_soap_operation *operation,
+                     void *ctx, struct hor_error *err)
+{
+    const struct hor_master *master = ctx;
+    bool plain = who->user[0] == '\0' && master->settings->common.listen.certificate == NULL;
+    if (plain || operation->right[0] == '\0')
+        return HOR_OK;
+    bool member = is_member(master, who->user);
+    if (strcmp(operation->right, "member") == 0 && !member)
+        return hor_error_set(err, HOR_ERR_DENIED, "'%.100s' is no member of Master cluster '%s'",
+                             who->user, master->settings->cluster);
+    return HOR_OK;
+}
+
+static void audit(const struct hor_soap_call *call, const struct hor_soap_operation *operation,
+                  int rc, const struct hor_error *err, void *ctx)
+{
+    char text[700];
+    (void)ctx;
+    if (rc == HOR_SOAP_PARKED)
+        return;
+    if (rc < 0)
+        hor_log_info("%s by '%s' from %s refused: %s", operation->name, call->who->user,
+                     call->who->from,
+                     hor_log_quote(err != NULL ? err->text : "", text, sizeof text));
+    else
+        hor_log_debug("%s by '%s' from %s", operation->name, call->who->user, call->who->from);
+}
+
+int hor_master_service_open(struct hor_master *master, struct hor_error *err)
+{
+    static const struct hor_soap_policy policy = {
+        .authenticate = authenticate, .authorize = authorize, .audit = audit};
+    return hor_soap_service_new("master", hor_datadir(), operations, &policy, master,
+                                &master->service, err);
+}
+
+/* ---- HTTP ---- */
+
+struct figures {
+    struct hor_cluster_status status;
+    size_t clusters, coupled;
+};
+
+static void count_cluster(const struct hor_coupling_state *state, void *ctx)
+{
+    struct figures *figures = ctx;
+    figures->clusters++;
+    figures->coupled += strcmp(state->state, "coupled") == 0;
+}
+
+static int ask_figures(struct hor_master *master, void *arg, struct hor_error *err)
+{
+    struct figures *figures = arg;
+    (void)err;
+    hor_cluster_get_status(master->cluster, &figures->status);
+    hor_master_couplings_each(master, count_cluster, figures);
+    return HOR_OK;
+}
+
+static void write_metrics(struct hor_master *master, const struct figures *f, struct hor_buf *out)
+{
+    const struct {
+        const char *name, *type, *help;
+        unsigned long long value;
+    } rows[] = {
+        {"horarium_master_active", "gauge", "1 when this member decides", f->status.leader},
+        {"horarium_journal_index", "gauge", "last applied index", f->status.applied_index},
+        {"horarium_journal_uncommitted", "gauge", "events not yet committed", f->status.uncommitted},
+        {"horarium_master_clusters", "gauge", "agent clusters", f->clusters},
+        {"horarium_master_clusters_coupled", "gauge", "agent clusters in touch", f->coupled},
+        {"horarium_events_applied_total", "counter", "events applied since start",
+         atomic_load(&master->events_applied)},
+        {"horarium_orders_ended_total", "counter", "orders ended since start",
+         atomic_load(&master->orders_ended)},
+        {"horarium_commands_total", "counter", "commands received since start",
+         atomic_load(&master->commands)},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        hor_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", rows[i].name, rows[i].help,
+                       rows[i].name, rows[i].type, rows[i].name, rows[i].value);
+}
+
+enum hor_http_outcome hor_master_handle(const struct hor_http_request *request,
+                                        struct hor_http_response *response, void *ctx)
+{
+    struct hor_master *master = ctx;
+    const char *path = hor_http_path(request);
+    struct figures figures = {0};
+    struct hor_error err = {0};
+    bool metrics = strcmp(path, "/metrics") == 0, health = strcmp(path, "/healthz") == 0;
+    if (hor_str_starts(path, "/soap/"))
+        return hor_soap_handle(master->service, request, response);
+    hor_http_header(response, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    if (!metrics && !health) {
+        response->status = 404;
+        hor_buf_puts(&response->body, "not found\n");
+    } else if (hor_master_ask(master, ask_figures, &figures, &err) != HOR_OK) {
+        response->status = 503;
+        hor_buf_printf(&response->body, "%s\n", err.text);
+    } else if (metrics)
+        write_metrics(master, &figures, &response->body);
+    else if (figures.status.leader_id == 0) {
+        response->status = 503;
+        hor_buf_puts(&response->body, "no active Master\n");
+    } else
+        hor_buf_puts(&response->body, figures.status.leader ? "active\n" : "stand-by\n");
+    return HOR_HTTP_ANSWER;
+}
