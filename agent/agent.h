@@ -1,0 +1,184 @@
+/* agent/agent.h - the agent program's parts, for the files of this folder. The loop's thread owns a
+ * hor_agent; workers (HTTP and calls to other members) reach it through hor_loop_call and
+ * hor_loop_post only, except for what says "any thread". */
+#ifndef HOR_AGENT_AGENT_H
+#define HOR_AGENT_AGENT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "agent/core/core.h"
+#include "agent/runner/client.h"
+#include "lib/cluster/cluster.h"
+#include "lib/cluster/transport.h"
+#include "lib/config/settings.h"
+#include "lib/http/client.h"
+#include "lib/http/server.h"
+#include "lib/loop/loop.h"
+
+enum {
+    HOR_AGENT_LEASE_MS = 2000,
+    HOR_AGENT_GRACE_MS = 5000,   /* after the lease: then tasks with agentLoss="restart" are killed */
+    HOR_AGENT_ELECTION_MS = 500,
+    HOR_AGENT_RENEW_MS = 400,
+    HOR_AGENT_RETRY_MS = 200,    /* before a failed report to the leader is tried again */
+};
+
+struct hor_agent;
+struct hor_soap_service;
+struct hor_soap_partner;
+
+/* A row of events on its way into the journal. */
+typedef void hor_agent_done_fn(int code, uint64_t index, void *ctx);
+struct hor_agent_submission {
+    struct hor_event **events; /* owned; those before `sent` belong to the cluster */
+    size_t count, sent;
+    hor_agent_done_fn *done; /* may be NULL; once, on the loop's thread */
+    void *ctx;
+    struct hor_agent *agent;
+    struct hor_agent_submission *next;
+};
+
+/* A task of this member as the runner knows it. */
+struct hor_agent_task {
+    char *id;
+    uint64_t fence;
+    bool launched; /* given to the runner, or found there */
+    bool started, ended;
+    bool reporting; /* its events are on their way */
+    bool seen;      /* the runner told of it since it was connected last */
+    bool killed;
+    bool refused;   /* could not be given to the runner: `cause` */
+    enum hor_runner_fate fate;
+    int64_t pid, started_us, ended_us, cpu_ms, max_rss_kb;
+    int exit_code, signal;
+    char *cause;
+};
+
+struct hor_agent_peer { /* another member */
+    struct hor_soap_partner *partner;
+    int64_t granted_ms;   /* leader: when its lease was last renewed; monotonic; 0: never */
+    uint64_t must_apply;  /* leader: index that it must have applied before it gets a lease */
+    bool runner;
+};
+
+struct hor_agent {
+    const struct hor_settings_agent *settings;
+    const char *name;
+    struct hor_loop *loop;
+    struct hor_core *core;
+    struct hor_cluster *cluster;
+    struct hor_cluster_member *members;
+    struct hor_agent_peer *peers; /* by index of the settings' members */
+    struct hor_transport *transport;
+    struct hor_http_client *http;
+    struct hor_http_client *exchange_http; /* consensus does not wait for anything else */
+    struct hor_http_server *server;
+    struct hor_soap_service *service;
+    struct hor_workers *workers;
+    struct hor_runner *runner;
+    bool runner_connected;
+    bool live; /* the journal was replayed */
+    bool stopping;
+    int exit_status;
+
+    bool leader;
+    uint64_t leader_id, term;
+    int64_t leading_since_ms;
+    struct hor_timer *decide_timer, *lease_timer, *retry_timer;
+    struct hor_agent_submission *queue, **queue_end;
+    struct hor_agent_submission *deciding; /* what decide emitted and is not in the queue yet */
+    struct command_call *commands; /* wait until their order has nothing under way */
+
+    struct hor_map *tasks; /* id to struct hor_agent_task */
+    char **to_launch;      /* ids, from taskAssigned */
+    size_t launch_count, launch_cap;
+    bool syncing, sync_again;
+    bool reporting_away; /* a SubmitEvents call is under way */
+
+    int64_t lease_end_ms; /* monotonic; member's own; 0: none yet */
+    bool renewing;
+
+    atomic_uint_fast64_t tasks_started, tasks_ended, events_applied; /* for /metrics; any thread */
+};
+
+/* ---- agent.c ---- */
+int hor_agent_start(const struct hor_settings_agent *settings, struct hor_loop *loop,
+                    struct hor_agent **ret, struct hor_error *err);
+void hor_agent_free(struct hor_agent *agent);
+bool hor_agent_is_single(const struct hor_agent *agent);
+const struct hor_settings_member *hor_agent_member(const struct hor_agent *agent, const char *name,
+                                                   size_t *ret_index);
+/* Decides, submits and sets the timer for the next time something is due. */
+void hor_agent_decide(struct hor_agent *agent);
+
+/* ---- submit.c: into the journal ---- */
+/* Takes the events in any case; `done` tells what became of them. Leader only: HOR_ERR_NOT_ACTIVE. */
+void hor_agent_submit(struct hor_agent *agent, struct hor_event **take_events, size_t count,
+                      hor_agent_done_fn *done, void *ctx);
+void hor_agent_pump(struct hor_agent *agent);
+void hor_agent_drop_queue(struct hor_agent *agent);
+/* Worker thread: waits for the commit. HOR_ERR_NOT_ACTIVE, HOR_ERR_TIMEOUT: the outcome is unknown. */
+struct hor_agent_wait;
+struct hor_agent_wait *hor_agent_wait_new(void);
+hor_agent_done_fn hor_agent_wait_done; /* ctx is the wait */
+void hor_agent_wait_stop(void); /* the process ends: nobody waits any longer; any thread */
+int hor_agent_wait(struct hor_agent_wait *wait, uint64_t *ret_index, struct hor_error *err);
+
+/* ---- task.c: the runner's side ---- */
+int hor_agent_tasks_open(struct hor_agent *agent, struct hor_error *err);
+void hor_agent_tasks_close(struct hor_agent *agent);
+/* A committed event: remembers what concerns this member. */
+void hor_agent_tasks_applied(struct hor_agent *agent, const struct hor_event *event);
+/* Starts, kills, reports and forgets what the state asks for. */
+void hor_agent_tasks_sync(struct hor_agent *agent);
+/* Compares all that the state and the runner know: after replay and after a reconnect. */
+void hor_agent_tasks_reconcile(struct hor_agent *agent);
+bool hor_agent_task_is_here(const struct hor_agent *agent, const char *task);
+
+/* ---- launch.c ---- */
+/* Gives one task to the runner. HOR_ERR_INVALID: it cannot be run, the text says why;
+ * HOR_ERR_UNREACHABLE: try again. */
+int hor_agent_launch(struct hor_agent *agent, const struct hor_core_task_view *task,
+                     struct hor_error *err);
+/* <data>/logs/ORDER/NODE.ATTEMPT.log, new string; NULL for a task's name that is none. */
+char *hor_agent_log_path(const struct hor_agent *agent, const char *task);
+char *hor_agent_output_path(const struct hor_agent *agent, const char *task);
+/* name=value lines into arguments; *ret_dropped lines did not fit the rules or limits. */
+int hor_agent_outputs_parse(const char *text, size_t len, struct hor_arguments *ret,
+                            size_t *ret_dropped);
+
+/* ---- lease.c ---- */
+int hor_agent_lease_open(struct hor_agent *agent, struct hor_error *err);
+void hor_agent_lease_role(struct hor_agent *agent);
+/* Leader, on the loop: a member asks. *ret_lease_ms 0: not yet. */
+int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t applied, bool runner,
+                          int64_t *ret_lease_ms, struct hor_error *err);
+/* May this member start tasks now, and until when (monotonic; 0: no limit). */
+bool hor_agent_lease_holds(const struct hor_agent *agent, int64_t *ret_end_ms);
+
+/* ---- operations.c ---- */
+void hor_agent_commands_retry(struct hor_agent *agent);
+
+/* ---- service.c ---- */
+struct hor_soap_call;
+struct hor_soap_operation;
+const struct hor_soap_operation *hor_agent_operations(void); /* operations.c */
+/* May the caller speak for this Master? HOR_ERR_DENIED. Worker thread. */
+int hor_agent_may_speak_for(struct hor_soap_call *call, const char *master, struct hor_error *err);
+/* A call from another member of this cluster. Worker thread. */
+bool hor_agent_is_from_member(const struct hor_soap_call *call);
+int hor_agent_service_open(struct hor_agent *agent, struct hor_error *err);
+void hor_agent_service_close(struct hor_agent *agent);
+
+/* ---- peer.c: calls to other members; worker threads ---- */
+int hor_agent_peers_open(struct hor_agent *agent, struct hor_error *err);
+void hor_agent_peers_close(struct hor_agent *agent);
+/* The leader's service, NULL when it is this member or nobody; any thread. */
+struct hor_soap_partner *hor_agent_leader_partner(struct hor_agent *agent);
+/* Loop: sends the events (which it takes) to the leader; `done` comes on the loop. */
+void hor_agent_peer_report(struct hor_agent *agent, struct hor_event **take_events, size_t count,
+                           hor_agent_done_fn *done, void *ctx);
+void hor_agent_peer_renew(struct hor_agent *agent);
+
+#endif

@@ -1,0 +1,279 @@
+/* Calls to other members: consensus through the transport's threads, reports and leases through
+ * workers. Nothing here blocks the loop. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/soap/client.h"
+#include "lib/soap/codec.h"
+#include "lib/soap/event.h"
+#include "lib/soap/service.h"
+
+enum { CALL_MS = 5000, RENEW_CALL_MS = 1500, EXCHANGE_CALL_MS = 2000 };
+
+/* ---- consensus ---- */
+
+static int exchange(const struct hor_cluster_member *to, const char *text, size_t len, void *ctx,
+                    struct hor_error *err)
+{
+    struct hor_agent *agent = ctx;
+    struct hor_buf body = HOR_BUF_INIT, answer = HOR_BUF_INIT;
+    int status = 0;
+    char *url = hor_str_printf("%s/soap/agent", to->url);
+    hor_buf_puts(&body, "<S:Envelope xmlns:S=\"http://schemas.xmlsoap.org/soap/envelope/\"><S:Body>"
+                        "<ExchangeJournal xmlns=\"urn:horarium:agent:1\">");
+    hor_buf_add(&body, text, len);
+    hor_buf_puts(&body, "</ExchangeJournal></S:Body></S:Envelope>");
+    int rc = url == NULL || body.failed
+                 ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+                 : hor_http_client_post(agent->exchange_http, url, to->name,
+                                        "text/xml; charset=utf-8", NULL, body.data, body.len,
+                                        EXCHANGE_CALL_MS, &status, &answer, err);
+    if (rc == HOR_OK && status != 200)
+        rc = hor_error_set(err, HOR_ERR_STATE, "%s answers with HTTP status %d", to->name, status);
+    hor_buf_done(&body);
+    hor_buf_done(&answer);
+    free(url);
+    return rc;
+}
+
+/* ---- set up ---- */
+
+static int open_clients(struct hor_agent *agent, struct hor_error *err)
+{
+    const struct hor_settings_listen *listen = &agent->settings->common.listen;
+    struct hor_http_client_settings settings = {
+        .certificate_file = listen->certificate, .key_file = listen->key, .ca_file = listen->ca};
+    int rc = hor_http_client_new(&settings, &agent->http, err);
+    if (rc == HOR_OK)
+        rc = hor_http_client_new(&settings, &agent->exchange_http, err);
+    return rc;
+}
+
+int hor_agent_peers_open(struct hor_agent *agent, struct hor_error *err)
+{
+    const struct hor_settings_agent *settings = agent->settings;
+    agent->peers = calloc(settings->member_count, sizeof *agent->peers);
+    agent->members = calloc(settings->member_count, sizeof *agent->members);
+    if (agent->peers == NULL || agent->members == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < settings->member_count; i++)
+        agent->members[i] = (struct hor_cluster_member){.id = i + 1,
+                                                        .name = settings->members[i].name,
+                                                        .url = settings->members[i].url,
+                                                        .witness = settings->members[i].witness};
+    if (hor_agent_is_single(agent))
+        return HOR_OK;
+    int rc = open_clients(agent, err);
+    for (size_t i = 0; rc == HOR_OK && i < settings->member_count; i++) {
+        if (i == settings->self)
+            continue;
+        char *url = hor_str_printf("%s/soap/agent", settings->members[i].url);
+        const char *urls[] = {url}, *names[] = {settings->members[i].name};
+        rc = url == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+                         : hor_soap_partner_new(agent->http, urls, names, 1,
+                                                &agent->peers[i].partner, err);
+        free(url);
+    }
+    if (rc == HOR_OK)
+        rc = hor_transport_new(agent->members, (unsigned)settings->member_count, settings->self + 1,
+                               exchange, agent, &agent->transport, err);
+    return rc < 0 ? hor_error_prefix(err, "other members") : HOR_OK;
+}
+
+void hor_agent_peers_close(struct hor_agent *agent)
+{
+    if (agent->exchange_http != NULL)
+        hor_http_client_abort(agent->exchange_http);
+    hor_transport_free(agent->transport);
+    agent->transport = NULL;
+    for (size_t i = 0; agent->peers != NULL && i < agent->settings->member_count; i++)
+        hor_soap_partner_free(agent->peers[i].partner);
+    if (agent->http != NULL)
+        hor_http_client_free(agent->http);
+    if (agent->exchange_http != NULL)
+        hor_http_client_free(agent->exchange_http);
+    free(agent->peers);
+    free(agent->members);
+}
+
+/* ---- asking the leader ---- */
+
+struct leader_query {
+    struct hor_agent *agent;
+    struct hor_soap_partner *partner;
+};
+
+static void find_leader(void *ctx)
+{
+    struct leader_query *query = ctx;
+    const struct hor_agent *agent = query->agent;
+    if (!agent->leader && agent->leader_id > 0 &&
+        agent->leader_id <= agent->settings->member_count && agent->peers != NULL)
+        query->partner = agent->peers[agent->leader_id - 1].partner;
+}
+
+struct hor_soap_partner *hor_agent_leader_partner(struct hor_agent *agent)
+{
+    struct leader_query query = {.agent = agent};
+    return hor_loop_call(agent->loop, find_leader, &query) == HOR_OK ? query.partner : NULL;
+}
+
+/* ---- reports ---- */
+
+struct report_call {
+    struct hor_agent *agent;
+    struct hor_soap_partner *partner;
+    struct hor_event **events;
+    size_t count;
+    hor_agent_done_fn *done;
+    void *ctx;
+    int code;
+};
+
+static void report_ended(void *ctx)
+{
+    struct report_call *call = ctx;
+    call->done(call->code, 0, call->ctx);
+    for (size_t i = 0; i < call->count; i++)
+        hor_event_free(call->events[i]);
+    free(call->events);
+    free(call);
+}
+
+static void report_work(void *ctx)
+{
+    struct report_call *call = ctx;
+    struct hor_error err = {0};
+    struct soap *soap = NULL, *memory = soap_new();
+    struct _agt__SubmitEventsResponse *response;
+    struct t__Event *events = memory != NULL ? hor_soap_alloc(memory, call->count * sizeof *events)
+                                             : NULL;
+    call->code = events != NULL ? HOR_OK : HOR_ERR_MEMORY;
+    for (size_t i = 0; call->code == HOR_OK && i < call->count; i++)
+        call->code = hor_soap_event_write(memory, call->events[i], &events[i]);
+    if (call->code == HOR_OK) {
+        char from[256];
+        snprintf(from, sizeof from, "%s", call->agent->name);
+        struct _agt__SubmitEvents request = {
+            .from = from, .__sizeevent = (int)call->count, .event = events};
+        call->code = hor_soap_call_op(call->partner, agt, SubmitEvents, &request, &soap, &response,
+                                      CALL_MS, &err);
+        if (call->code < 0)
+            hor_log_debug("report to the leader: %s", err.text);
+        else
+            hor_soap_done(soap);
+    }
+    if (memory != NULL) {
+        soap_destroy(memory);
+        soap_end(memory);
+        soap_free(memory);
+    }
+    if (hor_loop_post(call->agent->loop, report_ended, call) < 0)
+        hor_log_error("report to the leader: out of memory");
+}
+
+void hor_agent_peer_report(struct hor_agent *agent, struct hor_event **take_events, size_t count,
+                           hor_agent_done_fn *done, void *ctx)
+{
+    struct report_call *call = calloc(1, sizeof *call);
+    struct leader_query query = {.agent = agent};
+    find_leader(&query);
+    if (call != NULL)
+        *call = (struct report_call){.agent = agent,
+                                     .partner = query.partner,
+                                     .events = take_events,
+                                     .count = count,
+                                     .done = done,
+                                     .ctx = ctx};
+    if (call != NULL && query.partner != NULL &&
+        hor_workers_run(agent->workers, report_work, call, 0) == HOR_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        hor_event_free(take_events[i]);
+    free(take_events);
+    free(call);
+    done(HOR_ERR_UNREACHABLE, 0, ctx);
+}
+
+/* ---- lease ---- */
+
+struct renew_call {
+    struct hor_agent *agent;
+    struct hor_soap_partner *partner;
+    uint64_t applied;
+    char run_id[64];
+    bool runner;
+    int64_t sent_ms, lease_ms, grace_ms;
+    int code;
+};
+
+static void renew_ended(void *ctx)
+{
+    struct renew_call *call = ctx;
+    struct hor_agent *agent = call->agent;
+    agent->renewing = false;
+    if (call->code == HOR_OK && call->lease_ms > 0 && !agent->stopping && !agent->leader) {
+        bool had = agent->lease_end_ms > hor_clock_monotonic_ms();
+        agent->lease_end_ms = call->sent_ms + call->lease_ms;
+        if (agent->runner_connected)
+            hor_runner_renew(agent->runner, agent->lease_end_ms,
+                             agent->lease_end_ms + call->grace_ms, NULL);
+        if (!had)
+            hor_agent_tasks_sync(agent);
+    }
+    free(call);
+}
+
+static void renew_work(void *ctx)
+{
+    struct renew_call *call = ctx;
+    struct hor_error err = {0};
+    struct soap *soap = NULL;
+    struct _agt__RenewLeaseResponse *response;
+    char from[256];
+    snprintf(from, sizeof from, "%s", call->agent->name);
+    struct _agt__RenewLease request = {.from = from,
+                                       .runId = call->run_id,
+                                       .appliedIndex = call->applied,
+                                       .runner = call->runner};
+    call->code = hor_soap_call_op(call->partner, agt, RenewLease, &request, &soap, &response,
+                                  RENEW_CALL_MS, &err);
+    if (call->code == HOR_OK) {
+        call->lease_ms = response->leaseMs;
+        call->grace_ms = response->graceMs;
+        hor_soap_done(soap);
+    } else {
+        hor_log_debug("lease: %s", err.text);
+    }
+    if (hor_loop_post(call->agent->loop, renew_ended, call) < 0)
+        hor_log_error("lease: out of memory");
+}
+
+void hor_agent_peer_renew(struct hor_agent *agent)
+{
+    struct leader_query query = {.agent = agent};
+    struct hor_cluster_status status;
+    find_leader(&query);
+    if (agent->renewing || query.partner == NULL || agent->settings->members[agent->settings->self].witness)
+        return;
+    struct renew_call *call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return;
+    hor_cluster_get_status(agent->cluster, &status);
+    *call = (struct renew_call){.agent = agent,
+                                .partner = query.partner,
+                                .applied = status.applied_index,
+                                .runner = agent->runner_connected,
+                                .sent_ms = hor_clock_monotonic_ms()};
+    snprintf(call->run_id, sizeof call->run_id, "%s", status.run_id != NULL ? status.run_id : "");
+    agent->renewing = true;
+    if (hor_workers_run(agent->workers, renew_work, call, 0) < 0) {
+        agent->renewing = false;
+        free(call);
+    }
+}
