@@ -513,7 +513,8 @@ int hor_cluster_open(struct hor_loop *loop, const struct hor_cluster_settings *s
     if (cluster == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "cluster: out of memory");
     cluster->loop = loop;
-    cluster->ops = ops;
+    cluster->own_ops = *ops;
+    cluster->ops = &cluster->own_ops;
     cluster->ctx = ctx;
     cluster->self = settings->self;
     cluster->snapshot_every = settings->snapshot_every ? settings->snapshot_every : 100000;

@@ -49,7 +49,8 @@ struct hor_peer {
 
 struct hor_cluster {
     struct hor_loop *loop;
-    const struct hor_cluster_ops *ops;
+    struct hor_cluster_ops own_ops;
+    const struct hor_cluster_ops *ops; /* own_ops: the caller's may go */
     void *ctx;
     char *name;
     uint64_t self, incarnation;
