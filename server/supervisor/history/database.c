@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* explicit_bzero */
+#define _GNU_SOURCE /* explicit_bzero, strcasestr */
 #include "server/supervisor/history/database_internal.h"
 
 #include <errno.h>
@@ -43,6 +43,25 @@ static char *connection_value(const char *connection, const char *key)
         p = *end == '}' ? end + 1 : end;
     }
     return NULL;
+}
+
+char *hor_database_resolve(const char *connection, const char *folder)
+{
+    char *driver = connection_value(connection, "Driver");
+    char *file = connection_value(connection, "Database");
+    char *resolved = NULL;
+    if (driver != NULL && strncasecmp(driver, "SQLite", 6) == 0 && file != NULL &&
+        file[0] != '\0' && file[0] != '/' && file[0] != ':') {
+        const char *at = strcasestr(connection, "Database");
+        at = at != NULL ? strstr(at, file) : NULL;
+        if (at != NULL)
+            resolved = hor_str_printf("%.*s%s/%s", (int)(at - connection), connection, folder, at);
+    } else {
+        resolved = hor_strdup(connection);
+    }
+    free(driver);
+    free(file);
+    return resolved;
 }
 
 /* Drivers may quote what they were given; the password must not reach a log that way. */

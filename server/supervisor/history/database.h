@@ -25,6 +25,10 @@ enum hor_database_kind {
     HOR_DATABASE_OTHER
 };
 
+/* The connection string to use: a relative file of SQLite is taken from `folder`; anything else is
+ * given back as it is. A new string the caller frees; NULL when memory is out. */
+char *hor_database_resolve(const char *connection, const char *folder);
+
 /* Connects. SQLite: the file is created with its folder, in WAL mode, mode 0600.
  * HOR_ERR_NOT_FOUND: "the ODBC driver 'X' is not installed: ..." names what to install;
  * HOR_ERR_UNREACHABLE: the server does not answer; HOR_ERR_DENIED: it refuses us;
