@@ -315,6 +315,21 @@ static int receive_one(struct hor_raft *raft, int64_t now_ms, const struct hor_r
     return rc;
 }
 
+/* Guard 8: a refusal that was overtaken by the success after it would put the next index before the
+ * match, and then nothing is ever sent again. What is left of it is a sign of life. */
+static int receive_result(struct hor_raft *raft, int64_t now_ms, const struct hor_raft_message *m,
+                          struct hor_error *err)
+{
+    struct hor_raft_message result = *m;
+    raft_index match = 0;
+    if (m->rejected > 0 && raft_match_index(&raft->raft, m->peer, &match) == 0 &&
+        m->rejected <= match && m->term == raft_current_term(&raft->raft)) {
+        result.rejected = 0;
+        result.last_index = match;
+    }
+    return receive_one(raft, now_ms, &result, 0, err);
+}
+
 int hor_raft_receive(struct hor_raft *raft, int64_t now_ms, uint64_t incarnation,
                      const struct hor_raft_message *m, struct hor_error *err)
 {
@@ -331,6 +346,8 @@ int hor_raft_receive(struct hor_raft *raft, int64_t now_ms, uint64_t incarnation
     /* Its fields overlay those of other states in the library; late ones say nothing anyway. */
     if (m->kind == HOR_RAFT_REQUEST_VOTE_RESULT && raft_state(&raft->raft) != RAFT_CANDIDATE)
         return HOR_OK;
+    if (m->kind == HOR_RAFT_APPEND_ENTRIES_RESULT && guard(raft, 8))
+        return receive_result(raft, now_ms, m, err);
     if (m->kind != HOR_RAFT_APPEND_ENTRIES || !guard(raft, 2))
         return receive_one(raft, now_ms, m, m->prev_index + 1, err);
 

@@ -166,7 +166,7 @@ unsigned hor_raft_room(const struct hor_raft *raft);
 /* The configuration in force (perhaps not yet committed). */
 void hor_raft_get_configuration(const struct hor_raft *raft, struct hor_raft_configuration *ret);
 
-/* For the simulator only: switches one of the seven guards (README) off, to show that its absence
+/* For the simulator only: switches one of the guards (README) off, to show that its absence
  * is noticed. Programs never call it. */
 void hor_raft_test_disable_guard(struct hor_raft *raft, int guard);
 
