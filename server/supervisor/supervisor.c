@@ -115,7 +115,7 @@ static int open_masters(struct hor_supervisor *s, struct hor_error *err)
 
 static int open_services(struct hor_supervisor *s, struct hor_error *err)
 {
-    char *schemas = hor_path_join(hor_datadir(), "xsd"), *pages = hor_path_join(hor_datadir(), "xslt-gui");
+    char *pages = hor_path_join(hor_datadir(), "xslt-gui");
     struct hor_controller_settings controller = {.folder = pages,
                                                  .version = HOR_VERSION,
                                                  .backend = {.login = gui_login,
@@ -124,13 +124,12 @@ static int open_services(struct hor_supervisor *s, struct hor_error *err)
                                                              .logout = gui_logout,
                                                              .call = gui_call,
                                                              .ctx = s}};
-    int rc = schemas != NULL && pages != NULL
-                 ? hor_soap_service_new("supervisor", schemas, hor_supervisor_operations,
+    int rc = pages != NULL
+                 ? hor_soap_service_new("supervisor", hor_datadir(), hor_supervisor_operations,
                                         &hor_supervisor_policy, &s->parts, &s->service, err)
                  : hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     if (rc == HOR_OK)
         rc = hor_controller_new(&controller, &s->controller, err);
-    free(schemas);
     free(pages);
     return rc;
 }
