@@ -351,7 +351,17 @@ bool hor_master_core_takes(const struct hor_master_core *core, const char *clust
     case HOR_EVENT_PLAN_ACCEPTED:
     case HOR_EVENT_EVENTS_ACKNOWLEDGED:
         return false;
+    case HOR_EVENT_ORDER_ADDED: /* ours says the same, and orderForwarded that it is there */
+        if (event->order != NULL && hor_map_get(core->orders, event->order) != NULL)
+            return false;
+        break;
+    case HOR_EVENT_COMMAND_RECEIVED: /* the answer to our call says the same */
+    case HOR_EVENT_COMMAND_DONE:
+        if (event->command != NULL && hor_map_get(core->requests, event->command) != NULL)
+            return false;
+        break;
     default:
-        return place == NULL || event->index > place->cursor;
+        break;
     }
+    return place == NULL || event->index > place->cursor;
 }
