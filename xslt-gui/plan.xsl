@@ -68,7 +68,7 @@
         <section aria-labelledby="table">
           <h2 id="table">Orders <span class="count"><xsl:value-of select="count($answer/sup:order)"/></span></h2>
           <div class="scroll" tabindex="0" role="region" aria-labelledby="table"><table class="rows">
-            <thead><tr><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">State</th><th scope="col">Order</th><th scope="col">Chain</th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col" class="num">Late by</th><th scope="col" class="num">Duration</th><th scope="col" class="num">Usually</th><th scope="col">Cluster</th></tr></thead>
+            <thead><tr><th scope="col">Planned<xsl:call-template name="zone"/></th><th scope="col">State</th><th scope="col">Order</th><th scope="col">Chain</th><th scope="col">Started<xsl:call-template name="zone"/></th><th scope="col" class="num">Late by</th><th scope="col" class="num">Duration</th><th scope="col" class="num">Usually</th></tr></thead>
             <tbody>
               <xsl:for-each select="$answer/sup:order">
                 <tr>
@@ -80,7 +80,6 @@
                   <td class="num"><xsl:if test="string(t:startedAt)"><xsl:value-of select="f:between(t:plannedAt, t:startedAt)"/></xsl:if></td>
                   <td class="num"><xsl:value-of select="f:between(t:startedAt, t:endedAt)"/></td>
                   <td class="num"><xsl:value-of select="f:ms(t:expectedMs)"/></td>
-                  <td><span class="path"><xsl:value-of select="t:cluster"/></span></td>
                 </tr>
               </xsl:for-each>
             </tbody>
