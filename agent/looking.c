@@ -341,7 +341,8 @@ static int write_node(struct order_call *call, const struct hor_core_order_view 
 {
     char task[HOR_CORE_NAME_BYTES + 1];
     struct hor_core_node_view view;
-    hor_core_order_node(call->agent->core, order->id, i, task, &view);
+    if (hor_core_order_node(call->agent->core, order->id, i, task, &view) < 0)
+        return HOR_ERR_NOT_FOUND;
     const struct hor_node *def = view.definition;
     *ret = (struct t__Node){
         .id = hor_soap_string(call->soap, view.id),
@@ -410,7 +411,10 @@ static void order_on_loop(void *ctx)
     if (call->state->node == NULL)
         call->code = HOR_ERR_MEMORY;
     for (size_t i = 0; call->code == HOR_OK && i < view.nodes; i++) {
-        call->code = write_node(call, &view, i, &call->state->node[i]);
+        int rc = write_node(call, &view, i, &call->state->node[i]);
+        if (rc == HOR_ERR_NOT_FOUND)
+            break; /* the order has ended */
+        call->code = rc;
         call->state->__sizenode++;
     }
     hor_core_obstacles(core, call->id, now_us, count_obstacle, call, NULL);

@@ -391,7 +391,7 @@ static void task_assigned(struct hor_core *core, struct hor_core_node_held *node
 {
     size_t member;
     hor_core_node_unqueue(core, node);
-    if (node->order->state != HOR_CORE_ORDER_RUNNING ||
+    if (node->order->state != HOR_CORE_ORDER_RUNNING || node->order->mark != HOR_CORE_MARK_NONE ||
         (node->state != HOR_CORE_NODE_WAITING && node->state != HOR_CORE_NODE_RETRYING) ||
         hor_core_member_find(core, event->agent, &member) == NULL)
         return;

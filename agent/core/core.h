@@ -144,7 +144,8 @@ struct hor_core_node_view {
 };
 int hor_core_order(const struct hor_core *core, const char *id, int64_t now_us,
                    struct hor_core_order_view *ret);
-/* Node i (0..) of an order; HOR_ERR_NOT_FOUND beyond the last. The task's text is in `task`. */
+/* Node i (0..) of an order; HOR_ERR_NOT_FOUND beyond the last, and of an order that ended: what was is
+ * the history's. The task's text is in `task`. */
 int hor_core_order_node(const struct hor_core *core, const char *id, size_t i,
                         char task[HOR_CORE_NAME_BYTES + 1], struct hor_core_node_view *ret);
 

@@ -192,6 +192,7 @@ static void cancel_others(struct decision *d, struct hor_core_lane *lane, const 
         struct hor_core_order_held *order = HOR_CORE_ITEM(at, struct hor_core_order_held, in_lane);
         if (order->mark == HOR_CORE_MARK_KILLING || order->in_flight > 0)
             continue;
+        hor_core_order_unqueue(d->core, order); /* it gets no further tasks */
         for (size_t i = 0; i < order->chain->node_count; i++)
             if (hor_core_node_is_active(&order->nodes[i]) && !order->nodes[i].killing)
                 emit_task(d, HOR_EVENT_TASK_KILLING, &order->nodes[i], NULL, NULL, cause);

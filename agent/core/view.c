@@ -48,7 +48,7 @@ int hor_core_order_node(const struct hor_core *core, const char *id, size_t i,
 {
     static const struct hor_arguments none = {0};
     const struct hor_core_order_held *order = hor_core_order_find(core, id);
-    if (order == NULL || i >= order->chain->node_count)
+    if (order == NULL || i >= order->chain->node_count || hor_core_order_is_ended(order))
         return HOR_ERR_NOT_FOUND;
     const struct hor_node *def = &order->chain->nodes[i];
     *ret = (struct hor_core_node_view){
