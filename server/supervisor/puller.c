@@ -113,10 +113,14 @@ static int pull(struct master *master, struct position *position, struct hor_err
             return HOR_OK;
         }
     }
-    if (answer->__sizeevent > 0 || answer->position > position->at) {
+    if (answer->__sizeevent > 0) {
         rc = store(master, answer, position, err);
         if (rc == HOR_OK)
             acknowledge(master, position);
+    } else if (answer->position > position->at) {
+        /* Entries that are no events, such as our own acknowledgements: storing and acknowledging
+         * those would make new ones for ever. */
+        position->at = answer->position;
     }
     hor_soap_done(soap);
     return rc;

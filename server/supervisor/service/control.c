@@ -84,6 +84,7 @@ int service_add_order(struct hor_soap_call *call, const struct _sup__AddOrder *r
             .priority = in->priority != NULL ? *in->priority : HOR_EVENT_NONE,
             .nodes_done = in->nodesDone != NULL ? *in->nodesDone : HOR_EVENT_NONE};
         service_note(call, in->id, request->reason);
+        service_note_text(request->chain);
         response->order = hor_soap_alloc(call->soap, sizeof *response->order);
         if (response->order == NULL || !service_order(call->soap, &row, response->order))
             rc = service_no_memory(err);
@@ -286,12 +287,15 @@ int service_control_orders(struct hor_soap_call *call, const struct _sup__Contro
     int rc = check_request(request, err);
     if (request->__sizeorder == 1)
         service_note(call, request->order[0], request->reason);
+    service_note_text(c.action);
     if (rc == HOR_OK)
         rc = request->filter != NULL ? find_filtered(&c, err) : find_named(&c, err);
     if (rc == HOR_OK && request->__sizeorder != 1) {
-        snprintf(about, sizeof about, "%s%s %d orders", c.action,
-                 request->dryRun != NULL && *request->dryRun ? " (dry run)" : "", c.orders.count);
+        snprintf(about, sizeof about, "%d orders", c.orders.count);
         service_note(call, about, request->reason);
+        snprintf(about, sizeof about, "%s%s", c.action,
+                 request->dryRun != NULL && *request->dryRun ? " (dry run)" : "");
+        service_note_text(about);
     }
     for (int i = 0; rc == HOR_OK && i < c.orders.count; i++)
         rc = control_one(&c, &c.orders.items[i], err);
@@ -350,6 +354,7 @@ int service_control_chain(struct hor_soap_call *call, const struct _sup__Control
     char uuid[HOR_UUID_BYTES];
     const char *key = request_id(request->requestId, uuid);
     service_note(call, request->chain, request->reason);
+    service_note_text(request->action == _sup__ControlChain_action__hold ? "hold" : "release");
     int rc = hor_auth_require(call->who, "chain.control", request->chain, err);
     if (rc == HOR_OK && request->master != NULL)
         return control_chain_at(call, request, key, request->master, response, err);

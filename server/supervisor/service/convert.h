@@ -14,8 +14,10 @@ static inline const struct hor_supervisor_parts *service_parts(const struct hor_
     return call->ctx;
 }
 
-/* Notes what the call is about, for the audit. */
+/* Notes what the call is about, for the audit; forgets a text noted before. */
 void service_note(const struct hor_soap_call *call, const char *object, const char *reason);
+/* And what was done to it, where the operation's name does not say it: "suspend". */
+void service_note_text(const char *text);
 
 int service_no_memory(struct hor_error *err);
 /* A place for one more item in an array of `*count`; NULL: out of memory. */

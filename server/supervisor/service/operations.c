@@ -15,7 +15,7 @@ const struct hor_soap_operation hor_supervisor_operations[] = {
 
 /* What the call under way on this thread is about: an operation runs and is audited on one thread. */
 static _Thread_local struct {
-    char correlation[40], object[401], reason[1001];
+    char correlation[40], object[401], reason[1001], text[200];
 } note;
 
 void service_note(const struct hor_soap_call *call, const char *object, const char *reason)
@@ -23,7 +23,10 @@ void service_note(const struct hor_soap_call *call, const char *object, const ch
     snprintf(note.correlation, sizeof note.correlation, "%s", call->correlation);
     snprintf(note.object, sizeof note.object, "%s", object != NULL ? object : "");
     snprintf(note.reason, sizeof note.reason, "%s", reason != NULL ? reason : "");
+    note.text[0] = '\0';
 }
+
+void service_note_text(const char *text) { snprintf(note.text, sizeof note.text, "%s", text); }
 
 static int authenticate(const struct hor_http_request *request, const char *wsse_user,
                         const char *wsse_password, struct hor_identity *who, void *ctx,
@@ -69,7 +72,9 @@ static void audit(const struct hor_soap_call *call, const struct hor_soap_operat
         .outcome = rc == HOR_OK ? "done" : rc == HOR_ERR_DENIED || rc == HOR_ERR_UNAUTHENTICATED
                                                ? "refused"
                                                : "failed",
-        .detail = rc != HOR_OK && err != NULL ? err->text : NULL,
+        .detail = rc != HOR_OK && err != NULL      ? err->text
+                  : noted && note.text[0] != '\0' ? note.text
+                                                  : NULL,
         .correlation = call->correlation};
     note.correlation[0] = '\0';
     struct hor_error why;
