@@ -107,7 +107,7 @@
       location.reload();
       return true;
     }
-    if (!answer.ok) throw new Error(String(answer.status));
+    if (answer.status >= 500) throw new Error(String(answer.status));
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     const fresh = page.getElementById('main');
     if (!fresh) return true;
@@ -194,7 +194,10 @@
           if (atEnd) log.scrollTop = log.scrollHeight;
         }
         const state = page.getElementById('log-state');
-        if (state) document.getElementById('log-state').replaceChildren(...state.childNodes);
+        if (state) {
+          state.querySelectorAll('.window').forEach((e) => e.remove()); /* of the piece, not of all */
+          document.getElementById('log-state').replaceChildren(...state.childNodes);
+        }
         log.dataset.next = more.dataset.next;
         log.dataset.line = more.dataset.line;
         say('');

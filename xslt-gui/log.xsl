@@ -39,7 +39,7 @@
         <xsl:when test="$log/@complete = 'true'"> · complete</xsl:when>
         <xsl:otherwise> · the job is still writing · <a href="{$base}">refresh</a></xsl:otherwise>
       </xsl:choose>
-      <xsl:if test="$log/@later or $log/@offset &gt; 0"> · bytes <xsl:value-of select="$log/@offset"/> to <xsl:value-of select="$log/@next"/> are shown</xsl:if>
+      <xsl:if test="$log/@later or $log/@offset &gt; 0"><span class="window"> · bytes <xsl:value-of select="$log/@offset"/> to <xsl:value-of select="$log/@next"/> are shown</span></xsl:if>
     </p>
     <xsl:if test="string($log/@find)">
       <p class="message">

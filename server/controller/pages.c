@@ -13,6 +13,7 @@ enum {
     CHANGES_WAIT_MS = 25000, /* a browser asks again after that */
     CHANGES_FRESH_MS = 200,  /* one look at the events serves everybody who asks meanwhile */
     EVENTS_SHOWN = 200,
+    NEW_ORDER_MS = 3000, /* until a new order has come up from its Master */
 };
 
 /* A number in an answer's root: position or last. */
@@ -131,6 +132,15 @@ static int prepare(struct hor_visit *visit, struct hor_form *ask, struct hor_err
     return HOR_OK;
 }
 
+/* An order that was just added is known here once its Master's event has come up: the page waits
+ * for that, holding no worker. */
+static bool comes_soon(const struct hor_visit *visit, int code)
+{
+    return code == HOR_ERR_NOT_FOUND && strcmp(visit->page, "order") == 0 &&
+           hor_form_get(&visit->form, "message", 0) != NULL &&
+           hor_http_age_ms(visit->http) < NEW_ORDER_MS;
+}
+
 /* The document that the page is made from, instead of the page. */
 static enum hor_http_outcome give_xml(struct hor_visit *visit, int code, const struct hor_buf *body)
 {
@@ -196,10 +206,15 @@ enum hor_http_outcome hor_controller_page(struct hor_visit *visit, const struct 
     enum hor_http_outcome outcome;
     if (code == HOR_ERR_UNAUTHENTICATED) {
         outcome = hor_visit_redirect(visit, "/controller/sign-in");
+    } else if (comes_soon(visit, code)) {
+        hor_http_park_until(visit->http, NEW_ORDER_MS);
+        outcome = HOR_HTTP_PARK;
     } else if (strcmp(format, "xml") == 0 && first.len > 0) {
         outcome = give_xml(visit, code, &first);
     } else if (code != HOR_OK) {
         hor_buf_clear(&inner);
+        if (page->live)
+            hor_buf_puts(&visit->extra, " live=\"true\"");
         hor_fault_write(first.len > 0 ? &first : NULL, code, &err, &inner);
         outcome = hor_visit_render(visit, NULL, hor_status_of(code), &inner);
     } else if (strcmp(format, "csv") == 0 &&
