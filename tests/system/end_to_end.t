@@ -21,7 +21,7 @@ def sign_in(trial):
     import ssl
     context = ssl.create_default_context(cafile=trial.path("certificates", "ca.crt"))
     connection = http.client.HTTPSConnection("127.0.0.1", trial.port("supervisor"), context=context, timeout=20)
-    connection.request("POST", "/controller/sign-in", urllib.parse.urlencode({"user": "admin", "password": "trial-password"}),
+    connection.request("POST", "/controller/do/sign-in", urllib.parse.urlencode({"user": "admin", "password": "trial-password"}),
                        {"Content-Type": "application/x-www-form-urlencoded"})
     answer = connection.getresponse()
     answer.read()
@@ -81,7 +81,7 @@ def test():
         equal(page(trial, "/controller/orders")[0] in (200, 303, 401), True, "pages want a session")
         ok(order not in page(trial, "/controller/orders")[1], "without a session no page shows an order")
         cookie = sign_in(trial)
-        for path, part in [("/controller/overview", "succeeded"), ("/controller/orders", order), (f"/controller/order?id={order}", "by-currency"),
+        for path, part in [("/controller/overview", "succeeded"), (f"/controller/orders?text={order}", order), (f"/controller/order?id={order}", "by-currency"),
                            (f"/controller/log?task={order}:check:1", "rejected=3"), ("/controller/history", order), ("/controller/releases", "deployed"),
                            ("/controller/plan", "/demo/heartbeat"), ("/controller/chains", "/finance/eod")]:
             status, text = page(trial, path, cookie)

@@ -68,10 +68,10 @@ def test():
         rows = trial.sql("SELECT task_id, COUNT(*) FROM task_run GROUP BY task_id")
         equal(sorted(r[0] for r in rows), sorted(starts), "history has the tasks that ran and no others")
         equal([r for r in rows if r[1] != 1], [], "history has each once")
-        doubled = trial.sql("SELECT cluster, cluster_index, COUNT(*) FROM event_log WHERE cluster_index IS NOT NULL "
-                            "GROUP BY cluster, cluster_index HAVING COUNT(*) > 1")
+        doubled = trial.sql("SELECT order_id, document, COUNT(*) FROM event_log WHERE event_type IN ('taskAssigned', 'taskEnded', 'orderEnded') "
+                            "GROUP BY order_id, document HAVING COUNT(*) > 1")
         equal(doubled, [], "no event is stored twice")
-        ended = trial.sql("SELECT COUNT(*) FROM event_log WHERE type = 'taskEnded'")[0][0]
+        ended = trial.sql("SELECT COUNT(*) FROM event_log WHERE event_type = 'taskEnded'")[0][0]
         equal(ended, NODES * len(orders), "one taskEnded for each task")
         diag(f"kills {rounds}, starts {sum(starts.values())}, duplicates {sum(starts.values()) - len(starts)}, misses {NODES * len(orders) - len(starts)}")
 
