@@ -19,6 +19,7 @@ struct batch {
     struct hor_coupling *coupling;
     struct hor_event **events;
     size_t count, taken;
+    uint64_t last; /* index there of the last one taken */
 };
 
 static int take_batch(struct hor_master *master, struct hor_master_events *into, void *arg,
@@ -36,6 +37,7 @@ static int take_batch(struct hor_master *master, struct hor_master_events *into,
             hor_event_free(event);
             return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
         }
+        batch->last = event->index;
         event->cluster_index = (int64_t)event->index;
         event->index = 0;
         hor_master_collect(event, into);
@@ -81,6 +83,8 @@ static int store(struct hor_coupling *coupling, const struct _agt__GetEventsResp
         hor_event_free(batch.events[i]);
     free(batch.events);
     *ret_taken = batch.taken;
+    if (rc == HOR_OK && batch.taken > 0)
+        coupling->stored = batch.last;
     return rc;
 }
 
@@ -110,11 +114,13 @@ static int get_events(struct hor_coupling *coupling, int wait_ms, size_t *ret_ta
     return rc;
 }
 
+/* Up to our cursor and no further: what the cluster removes beyond it would be a gap for a Master that
+ * starts anew and asks after its cursor. */
 static int acknowledge(struct hor_coupling *coupling, struct hor_error *err)
 {
     struct _agt__AcknowledgeEvents request = {.master = (char *)coupling->master->settings->cluster,
                                               .runId = coupling->run_id,
-                                              .upTo = coupling->position};
+                                              .upTo = coupling->stored};
     struct _agt__AcknowledgeEventsResponse *response = NULL;
     struct soap *soap = NULL;
     int rc = hor_soap_call_op(coupling->partner, agt, AcknowledgeEvents, &request, &soap, &response,

@@ -32,7 +32,8 @@ struct hor_coupling {
     struct hor_soap_partner *partner;
     char addresses[4096];
     char run_id[64];
-    uint64_t position;
+    uint64_t position; /* the next call reads after it */
+    uint64_t stored;   /* the last event that is in our journal */
     int64_t releases[64]; /* that the cluster has */
     size_t release_count;
 };

@@ -17,11 +17,16 @@ int hor_master_core_order(const struct hor_master_core *core, const char *id,
 
 /* ---- handing over ---- */
 
-/* A plan counts as a whole: its orders go out when planMade is committed. */
+/* A plan counts as a whole: its orders go out when planMade of its release is committed. */
 static bool may_go(const struct hor_master_core *core, const struct hor_master_entry *entry)
 {
-    return entry->state == HOR_MASTER_PLANNED && !entry->forwarding && !entry->under_way &&
-           (entry->plan_day == NULL || hor_map_get(core->days, entry->plan_day) != NULL);
+    if (entry->state != HOR_MASTER_PLANNED || entry->forwarding || entry->under_way)
+        return false;
+    if (entry->plan_day == NULL)
+        return true;
+    const struct hor_master_day *made = hor_map_get(core->days, entry->plan_day);
+    return made != NULL && (made->release == entry->release || core->deployed == NULL ||
+                            entry->release != core->deployed->number);
 }
 
 size_t hor_master_core_forward(struct hor_master_core *core, const char *cluster, size_t limit,
