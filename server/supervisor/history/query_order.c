@@ -91,9 +91,9 @@ static void add_text(struct question *q, const char *text)
         q->failed = true;
         return;
     }
-    question_text(q, " AND (order_id LIKE ? ESCAPE '!'", pattern);
-    question_text(q, " OR chain LIKE ? ESCAPE '!'", pattern);
-    question_text(q, " OR title LIKE ? ESCAPE '!')", pattern);
+    question_text(q, " AND (LOWER(order_id) LIKE LOWER(?) ESCAPE '!'", pattern);
+    question_text(q, " OR LOWER(chain) LIKE LOWER(?) ESCAPE '!'", pattern);
+    question_text(q, " OR LOWER(title) LIKE LOWER(?) ESCAPE '!')", pattern);
     free(pattern);
 }
 
