@@ -45,8 +45,8 @@ def test():
         events = agents.wait_for(other, lambda e: e["type"] == "releaseApplied")
         up = {e["agent"] for e in events if e["type"] == "memberChanged" and e["state"] == "up"}
         while len(up) < 3:
-            up |= {e["agent"] for e in agents.wait_for(other, lambda e: e["type"] == "memberChanged" and e["state"] == "up"
-                                                      and e["agent"] not in up)}
+            events = agents.wait_for(other, lambda e: e["type"] == "memberChanged" and e["state"] == "up" and e["agent"] not in up)
+            up |= {e["agent"] for e in events if e["type"] == "memberChanged" and e["state"] == "up"}
         equal(up, set(NAMES), "all members get a lease")
         agents.add([(f"s{i}", "/say") for i in range(20)], other)
         for i in range(20):
