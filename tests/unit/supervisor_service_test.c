@@ -146,7 +146,7 @@ static void test_releases(void)
     is_int(call(&admin, "<ValidateConfiguration " SUP "/>"), HOR_OK, "the draft is checked");
     like(text(), "valid>true<", "and valid");
     is_int(call(&admin, "<CreateRelease " SUP "><reason>first</reason></CreateRelease>"), HOR_OK,
-           "a release: %s", text());
+           "a release");
     like(text(), "state>validated<", "validated");
     is_int(call(&admin, "<DeployRelease " SUP "><number>1</number></DeployRelease>"),
            HOR_ERR_CONFLICT, "what is not approved is not deployed");
@@ -155,7 +155,7 @@ static void test_releases(void)
     is_int(call(&admin, "<ApproveRelease " SUP "><number>1</number></ApproveRelease>"), HOR_OK,
            "approved");
     is_int(call(&admin, "<DeployRelease " SUP "><number>1</number></DeployRelease>"),
-           HOR_ERR_NOT_FOUND, "no Master to deploy to: %s", text());
+           HOR_ERR_NOT_FOUND, "no Master to deploy to");
     is_int(call(&admin, "<ApproveRelease " SUP "><number>9</number></ApproveRelease>"),
            HOR_ERR_NOT_FOUND, "no such release");
     like(text(), "release 9 does not exist", "is named");
@@ -185,7 +185,7 @@ static void test_orders(void)
     is_int(call(&admin, "<ListOrders " SUP "><filter><state>sleeping</state></filter></ListOrders>"),
            HOR_ERR_INVALID, "a state that is none");
     like(text(), "InvalidRequest", "is an invalid request");
-    is_int(call(&admin, "<GetOrder " SUP "><id>eod-1</id></GetOrder>"), HOR_OK, "one: %s", text());
+    is_int(call(&admin, "<GetOrder " SUP "><id>eod-1</id></GetOrder>"), HOR_OK, "one");
     like(text(), "on=\"failure\"", "its edges with their conditions");
     like(text(), "column>1<", "places");
     like(text(), "event>orderEnded<", "and its history");
@@ -198,7 +198,7 @@ static void test_orders(void)
     is_int(call(&admin, "<GetOrder " SUP "><id>nope</id></GetOrder>"), HOR_ERR_NOT_FOUND, "unknown");
     is_int(call(&admin, "<ListTasks " SUP "><order>eod-1</order></ListTasks>"), HOR_OK, "attempts");
     is_int(call(&admin, "<GetPlan " SUP "><planDay>2026-11-24</planDay></GetPlan>"), HOR_OK, "plan");
-    is_int(call(&admin, "<GetOverview " SUP "/>"), HOR_OK, "overview: %s", text());
+    is_int(call(&admin, "<GetOverview " SUP "/>"), HOR_OK, "overview");
     is_int(call(&admin, "<ListChains " SUP "/>"), HOR_OK, "chains");
     is_int(call(&admin, "<GetEvents " SUP "><after>0</after></GetEvents>"), HOR_OK, "events");
     like(text(), "position>9<", "with the position to go on from");
