@@ -1,0 +1,178 @@
+/* The laws. Each is looked at where it could be broken: at every vote, commit, application and step. */
+#include "tests/simulation/raft_cluster.h"
+
+uint64_t raft_mix(uint64_t hash, const struct raft_slot *slot)
+{
+    hash = (hash ^ slot->value) * 0x100000001b3u;
+    hash = (hash ^ slot->term) * 0x100000001b3u;
+    return (hash ^ (uint64_t)slot->kind) * 0x9e3779b97f4a7c15u;
+}
+
+static bool same(const struct raft_slot *a, const struct raft_slot *b)
+{
+    return a->term == b->term && a->value == b->value && a->kind == b->kind;
+}
+
+/* One leader in each term. */
+void raft_law_role(struct raft_member *member, bool leader, uint64_t term)
+{
+    struct raft_cluster *cluster = member->cluster;
+    if (!leader || term >= RAFT_TERMS_MAX)
+        return;
+    if (cluster->leader_of[term] != 0 && cluster->leader_of[term] != member->number + 1)
+        world_law(&cluster->world, "members %u and %u both lead term %" PRIu64,
+                  cluster->leader_of[term], member->number + 1, term);
+    if (cluster->leader_of[term] == 0)
+        cluster->elections++;
+    cluster->leader_of[term] = member->number + 1;
+}
+
+/* Terms do not fall; one vote in each. */
+void raft_law_state(struct raft_member *member, uint64_t term, uint64_t vote)
+{
+    struct world *world = &member->cluster->world;
+    if (term < member->term)
+        world_law(world, "member %u: the term falls", member->number + 1);
+    if (term == member->term && member->vote != 0 && vote != member->vote)
+        world_law(world, "member %u votes twice in term %" PRIu64, member->number + 1, term);
+}
+
+static bool has_durably(const struct raft_member *member, uint64_t index,
+                        const struct raft_slot *slot)
+{
+    const struct raft_log *disk = &member->disk;
+    return disk->snapshot.index >= index || (index >= disk->first && index <= disk->last &&
+                                             same(&disk->slots[index], slot));
+}
+
+/* What is committed for the first time is on the disks of a majority of those who vote. */
+static void majority_has(struct raft_member *member, uint64_t index)
+{
+    struct raft_cluster *cluster = member->cluster;
+    struct hor_raft_configuration now;
+    unsigned voters = 0, copies = 0;
+    hor_raft_get_configuration(member->raft, &now);
+    for (unsigned i = 0; i < now.count; i++) {
+        if (now.members[i].role != HOR_RAFT_VOTER)
+            continue;
+        voters++;
+        copies += has_durably(&cluster->members[now.members[i].id - 1], index,
+                              &member->log.slots[index]);
+    }
+    if (copies <= voters / 2)
+        world_law(&cluster->world, "member %u commits entry %" PRIu64 " with %u of %u disks",
+                  member->number + 1, index, copies, voters);
+}
+
+/* The commit index never goes back, and what is committed is the same for everybody for ever. */
+void raft_law_commit(struct raft_member *member, uint64_t commit)
+{
+    struct raft_cluster *cluster = member->cluster;
+    struct world *world = &cluster->world;
+    if (commit < member->commit)
+        world_law(world, "member %u: the commit index goes back from %" PRIu64 " to %" PRIu64,
+                  member->number + 1, member->commit, commit);
+    if (member->installing || commit <= member->log.snapshot.index)
+        return; /* a snapshot's state is compared when it is restored */
+    if (commit > member->log.last) {
+        world_law(world, "member %u commits %" PRIu64 ", its log ends at %" PRIu64,
+                  member->number + 1, commit, member->log.last);
+        return;
+    }
+    if (commit > cluster->committed_last && member->leader)
+        majority_has(member, commit); /* its copies stand for all before it */
+    uint64_t from = member->commit + 1 > member->log.first ? member->commit + 1 : member->log.first;
+    for (uint64_t i = from; i <= commit && !world->broken; i++) {
+        const struct raft_slot *slot = &member->log.slots[i];
+        if (i == cluster->committed_last + 1) {
+            cluster->committed[i] = *slot;
+            cluster->hashes[i] = raft_mix(cluster->hashes[i - 1], slot);
+            cluster->committed_last = i;
+        } else if (i > cluster->committed_last || !same(&cluster->committed[i], slot)) {
+            world_law(world, "member %u commits another entry %" PRIu64 " than others",
+                      member->number + 1, i);
+        }
+    }
+}
+
+/* The same sequence everywhere, from snapshots as well. */
+void raft_law_apply(struct raft_member *member, const struct raft_slot *slot)
+{
+    struct raft_cluster *cluster = member->cluster;
+    uint64_t index = member->state.index;
+    if (index > cluster->committed_last || !same(&cluster->committed[index], slot))
+        world_law(&cluster->world, "member %u applies %" PRIu64 ", which is not what was committed",
+                  member->number + 1, index);
+    else if (member->state.hash != cluster->hashes[index])
+        world_law(&cluster->world, "member %u: another state at %" PRIu64 " than others",
+                  member->number + 1, index);
+}
+
+/* The members that count are those of the newest change in the log. */
+static void configuration_is_newest(struct raft_member *member)
+{
+    struct raft_cluster *cluster = member->cluster;
+    const struct raft_log *log = &member->log;
+    struct hor_raft_configuration now;
+    unsigned wanted = log->snapshot.configuration;
+    uint64_t i = log->last;
+    while (i >= log->first && i > 0 && log->slots[i].kind != HOR_RAFT_CHANGE)
+        i--;
+    if (i >= log->first && i > 0)
+        wanted = (unsigned)log->slots[i].value;
+    else if (log->snapshot.index == 0)
+        return; /* a spare that has nothing yet */
+    hor_raft_get_configuration(member->raft, &now);
+    const struct hor_raft_configuration *want = &cluster->configurations[wanted];
+    bool equal = now.count == want->count;
+    for (unsigned k = 0; equal && k < now.count; k++) {
+        bool found = false;
+        for (unsigned m = 0; m < want->count; m++)
+            found |= now.members[k].id == want->members[m].id &&
+                     now.members[k].role == want->members[m].role;
+        equal = found;
+    }
+    if (!equal)
+        world_law(&cluster->world,
+                  "member %u counts other members than the newest change in its log says "
+                  "(configuration %u)",
+                  member->number + 1, wanted);
+}
+
+void raft_law_step(struct raft_member *member)
+{
+    struct raft_cluster *cluster = member->cluster;
+    uint64_t index = member->state.index;
+    if (index > 0 && index <= cluster->committed_last &&
+        member->state.hash != cluster->hashes[index])
+        world_law(&cluster->world, "member %u: another state at %" PRIu64 " than others",
+                  member->number + 1, index);
+    if (cluster->plan.changes && !member->installing)
+        configuration_is_newest(member);
+}
+
+void raft_law_healed(struct raft_cluster *cluster, uint64_t committed_before)
+{
+    struct world *world = &cluster->world;
+    struct raft_member *leader = raft_leader(cluster);
+    struct hor_raft_configuration now;
+    unsigned leaders = 0;
+    if (cluster->committed_last <= committed_before)
+        world_law(world, "nothing was committed after the faults ended");
+    if (leader == NULL) {
+        world_law(world, "no leader after the faults ended");
+        return;
+    }
+    hor_raft_get_configuration(leader->raft, &now);
+    for (unsigned i = 0; i < now.count; i++) {
+        const struct raft_member *member = &cluster->members[now.members[i].id - 1];
+        if (now.members[i].role != HOR_RAFT_VOTER || member->gone)
+            continue;
+        leaders += member->leader;
+        if (member->raft == NULL || member->state.index < cluster->committed_last)
+            world_law(world, "member %u did not catch up: %" PRIu64 " of %" PRIu64,
+                      member->number + 1, member->state.index, cluster->committed_last);
+    }
+    if (leaders != 1)
+        world_law(world, "%u leaders at the end", leaders);
+}
