@@ -98,10 +98,11 @@
   async function show() {
     const active = document.activeElement;
     const main = document.getElementById('main');
-    /* somebody who is writing or choosing is not disturbed */
+    /* somebody who is writing or choosing is not disturbed, and nothing that was entered is lost */
     if (active && main.contains(active) && /^(INPUT|SELECT|TEXTAREA)$/.test(active.tagName) &&
         active.type !== 'checkbox') return false;
-    if (Array.from(main.querySelectorAll('input[type=text]:not([value])')).some((input) => input.value)) return false;
+    if (Array.from(main.querySelectorAll('input:not([type=checkbox]):not([type=hidden])'))
+      .some((input) => input.value !== input.defaultValue)) return false;
     const answer = await fetch(location.href, {headers: {Accept: 'text/html'}, cache: 'no-store'});
     if (answer.redirected && new URL(answer.url).pathname === '/controller/sign-in') {
       location.reload();

@@ -8,6 +8,14 @@
   <xsl:template match="c:page" mode="title">Orders</xsl:template>
   <xsl:template match="c:page" mode="tools"><a class="button" href="/controller/chains">Start an order</a></xsl:template>
   <xsl:template match="c:page" mode="content">
+    <nav class="chips" aria-label="Often used filters">
+      <xsl:call-template name="chip"><xsl:with-param name="state" select="'active'"/><xsl:with-param name="words" select="'Active'"/></xsl:call-template>
+      <xsl:call-template name="chip"><xsl:with-param name="state" select="'problem'"/><xsl:with-param name="words" select="'Problems'"/></xsl:call-template>
+      <xsl:call-template name="chip"><xsl:with-param name="state" select="'waiting'"/><xsl:with-param name="words" select="'Waiting'"/></xsl:call-template>
+      <xsl:call-template name="chip"><xsl:with-param name="state" select="'ended'"/><xsl:with-param name="words" select="'Ended'"/></xsl:call-template>
+      <a class="chip" href="/controller/orders?day={substring($now, 1, 10)}"><xsl:if test="f:query('day') = substring($now, 1, 10)"><xsl:attribute name="aria-current">true</xsl:attribute></xsl:if>Today</a>
+      <a class="chip" href="/controller/orders?state="><xsl:if test="$page/@filter = ''"><xsl:attribute name="aria-current">true</xsl:attribute></xsl:if>All</a>
+    </nav>
     <form class="filters" action="/controller/orders" method="get" role="search" aria-label="Filter orders">
       <label class="field"><span>State</span>
         <select name="state">
@@ -69,6 +77,14 @@
         <xsl:call-template name="pager"><xsl:with-param name="cursor" select="$answer/sup:cursor"/><xsl:with-param name="shown" select="count($answer/sup:order)"/></xsl:call-template>
       </xsl:otherwise>
     </xsl:choose>
+  </xsl:template>
+  <xsl:template name="chip">
+    <xsl:param name="state"/>
+    <xsl:param name="words"/>
+    <a class="chip" href="/controller/orders?state={$state}">
+      <xsl:if test="f:query('state') = $state"><xsl:attribute name="aria-current">true</xsl:attribute></xsl:if>
+      <xsl:value-of select="$words"/>
+    </a>
   </xsl:template>
   <xsl:template match="sup:order">
     <tr>

@@ -112,6 +112,16 @@ static int prepare(struct hor_visit *visit, struct hor_form *ask, struct hor_err
         }
         return code;
     }
+    if (strcmp(visit->page, "orders") == 0) {
+        /* without any filter the page would begin with what is planned for the last known day */
+        static const char *const transient[] = {"message", "format", "limit", NULL};
+        struct hor_buf rest = HOR_BUF_INIT;
+        hor_form_write(ask, transient, &rest);
+        bool bare = rest.len == 0 && hor_form_get(&visit->form, "state", 0) == NULL;
+        hor_buf_done(&rest);
+        int code = bare ? hor_form_set(ask, "state", "active") : HOR_OK;
+        return bare && code == HOR_OK ? hor_form_set(&visit->form, "state", "active") : code;
+    }
     value = hor_form_get(ask, "after", 0);
     if (strcmp(visit->page, "events") == 0) {
         uint64_t after = 0, last = 0;

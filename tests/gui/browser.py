@@ -98,11 +98,23 @@ class Person:
         except TimeoutException:
             return False
 
-    def submit(self, button):
+    def fill(self, selector, text):
+        """A page that shows news may replace the field in the moment between finding and writing."""
+        def fill():
+            self.one(selector).clear()
+            self.one(selector).send_keys(text)
+            return True
+        self.wait(fill)
+
+    def submit(self, selector):
         """Presses it and waits until another document is there."""
         old = self.one("html")
-        button.click()
-        self.wait(lambda: self.one("html") != old and
+
+        def press():
+            self.one(selector).click()
+            return True
+        self.wait(press)
+        self.wait(lambda: self.one("html").id != old.id and
                   self.driver.execute_script("return document.readyState") == "complete")
 
     def picture(self, name):
@@ -130,13 +142,13 @@ def sign_in(person, tap):
     person.go("orders?state=failed")
     tap.ok(person.has("form.sign-in"), "without a session one is asked to sign in")
     person.picture("sign-in")
-    person.one("[name=user]").send_keys(arguments.user)
-    person.one("[name=password]").send_keys("not the password")
-    person.submit(person.one("form.sign-in button"))
+    person.fill("[name=user]", arguments.user)
+    person.fill("[name=password]", "not the password")
+    person.submit("form.sign-in button")
     tap.ok("wrong" in person.one(".message").text, "a wrong password is told")
-    person.one("[name=user]").send_keys(arguments.user)
-    person.one("[name=password]").send_keys(arguments.password)
-    person.submit(person.one("form.sign-in button"))
+    person.fill("[name=user]", arguments.user)
+    person.fill("[name=password]", arguments.password)
+    person.submit("form.sign-in button")
     tap.ok(person.driver.current_url.endswith("/controller/orders?state=failed") and
            arguments.user in person.one(".who").text,
            "signed in, one is where one wanted to be: " + person.driver.current_url)
@@ -156,12 +168,12 @@ def deploy(person, tap):
     tap.ok(person.has(".lead .s-succeeded"), "the draft is valid: " + person.one(".lead").text)
     person.picture("validation")
     person.go("releases")
-    person.one(".toolbar [name=reason]").send_keys("the first one, <b>by browser</b>")
-    person.submit(person.one(".toolbar button"))
+    person.fill(".toolbar [name=reason]", "the first one, <b>by browser</b>")
+    person.submit(".toolbar button")
     tap.ok("is now" in person.one(".message").text, "a release is made: " + person.one(".message").text)
-    person.submit(person.one("form[action$=approve-release] button"))
+    person.submit("form[action$=approve-release] button")
     tap.ok("approved" in person.one(".message").text, "approved: " + person.one(".message").text)
-    person.submit(person.one("form[action$=deploy-release] button"))
+    person.submit("form[action$=deploy-release] button")
     tap.ok("deploy" in person.one(".message").text, "deployed: " + person.one(".message").text)
     tap.ok("<b>by browser</b>" in person.one("table.rows").text, "the reason is text")
     person.picture("releases")
@@ -177,10 +189,10 @@ def start(person, tap):
     arguments = person.arguments
     person.go("chain?path=" + urllib.parse.quote(arguments.chain, safe=""))
     person.picture("chain")
-    form = person.one("form[action$=add-order]")
-    form.find_element(By.NAME, "title").send_keys("started by a browser <script>alert(1)</script>")
-    form.find_element(By.NAME, "reason").send_keys("to see it run")
-    person.submit(person.one("#start-order"))
+    person.fill("form[action$=add-order] [name=title]",
+                "started by a browser <script>alert(1)</script>")
+    person.fill("form[action$=add-order] [name=reason]", "to see it run")
+    person.submit("#start-order")
     order = person.one("h1 .id").text
     tap.ok("was added" in person.one(".message").text, "an order is started: " + order)
     tap.ok("<script>alert(1)</script>" in person.one("main").text, "its title is text")
@@ -214,9 +226,8 @@ def follow(person, tap, order):
 
 def act(person, tap):
     person.go("chain?path=" + urllib.parse.quote(person.arguments.chain, safe=""))
-    form = person.one("form[action$=control-chain]")
-    form.find_element(By.NAME, "reason").send_keys("a moment")
-    person.submit(form.find_element(By.CSS_SELECTOR, "button"))
+    person.fill("form[action$=control-chain] [name=reason]", "a moment")
+    person.submit("form[action$=control-chain] button")
     tap.ok(person.has(".message") and not person.has(".message.bad"),
            "a chain is held: " + person.one(".message").text.replace("\n", " "))
 
@@ -224,20 +235,20 @@ def act(person, tap):
         person.driver.refresh()
         return person.has(".facts .s-suspended")
     tap.ok(person.wait(held), "and shown as held")
-    person.submit(person.one("#start-order"))
+    person.submit("#start-order")
     tap.ok(person.wait(lambda: person.has(".why li")),
            "an order of it says why it is not running: " +
            (person.one(".why").text.replace("\n", " ") if person.has(".why") else "nothing"))
     person.picture("order-held")
-    person.submit(person.one("button[value=cancel]"))
+    person.submit("button[value=cancel]")
     tap.ok(person.has("[name=confirm]") and "Nothing has been done yet" in person.one("main").text,
            "cancelling is previewed")
     person.picture("confirm")
-    person.submit(person.one(".toolbar .primary"))
+    person.submit(".toolbar .primary")
     tap.ok(person.has(".message") and "1 done" in person.one(".message").text,
            "and then done: " + (person.one(".message").text if person.has(".message") else ""))
     person.go("chain?path=" + urllib.parse.quote(person.arguments.chain, safe=""))
-    person.submit(person.one("form[action$=control-chain] button"))
+    person.submit("form[action$=control-chain] button")
 
     def free():
         person.driver.refresh()
@@ -320,7 +331,7 @@ def main():
         act(person, tap)
         keys(person, tap)
         look(person, tap, order)
-        person.submit(person.one(".who button"))
+        person.submit(".who button")
         tap.ok(person.has("form.sign-in"), "signed out")
         person.go("overview")
         tap.ok(person.has("form.sign-in"), "the session is over")

@@ -278,6 +278,8 @@ static void requests(struct bench *bench)
     free(get(bench, "/controller/orders?state=&text="));
     is(asked(bench), "<ListOrders xmlns=\"urn:horarium:supervisor:1\"><limit>100</limit></ListOrders>",
        "an empty filter is none");
+    free(get(bench, "/controller/orders"));
+    like(asked(bench), "<filter><state>active</state></filter>", "the bare page shows what is active");
     free(get(bench, "/controller/history"));
     like(asked(bench), "<filter><state>ended</state></filter>", "history is what has ended");
     free(get(bench, "/controller/release?number=13&to=draft"));
