@@ -212,12 +212,19 @@ struct told {
     struct hor_coupling *coupling;
     enum hor_event_type type;
     const char *cause;
+    char *const *held; /* the orders that the cluster has */
+    size_t held_count;
 };
 
 static int tell(struct hor_master *master, struct hor_master_events *events, void *arg,
                 struct hor_error *err)
 {
     struct told *told = arg;
+    if (told->type == HOR_EVENT_CLUSTER_COUPLED &&
+        hor_master_core_is_anew(master->core, told->coupling->path) &&
+        hor_master_core_recoupled(master->core, told->coupling->path, told->held, told->held_count,
+                                  hor_clock_utc_us(), hor_master_collect, events) != HOR_OK)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     struct hor_event *event = hor_event_new(told->type, hor_clock_utc_us());
     if (event == NULL || hor_event_set(&event->cluster, told->coupling->path) != HOR_OK ||
         hor_event_set(&event->cause, told->cause) != HOR_OK ||
@@ -226,7 +233,6 @@ static int tell(struct hor_master *master, struct hor_master_events *events, voi
         hor_event_free(event);
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     }
-    (void)master;
     if (told->type == HOR_EVENT_CLUSTER_COUPLED)
         event->cluster_index = (int64_t)told->coupling->position;
     hor_master_collect(event, events);
@@ -293,7 +299,10 @@ static int couple(struct hor_coupling *c, struct hor_error *err)
         for (int i = 0; i < response->__sizerelease && c->release_count < 64; i++)
             c->releases[c->release_count++] = response->release[i];
         if (!known.has_run || !known.coupled) {
-            struct told told = {.coupling = c, .type = HOR_EVENT_CLUSTER_COUPLED};
+            struct told told = {.coupling = c,
+                                .type = HOR_EVENT_CLUSTER_COUPLED,
+                                .held = response->order,
+                                .held_count = (size_t)response->__sizeorder};
             rc = hor_master_transact(c->master, tell, &told, err);
         }
     }
@@ -692,6 +701,20 @@ static void lost(struct hor_coupling *c, const struct hor_error *why)
     }
 }
 
+/* Looks again now and then, and at once when somebody decided. */
+static void wait_for_person(struct hor_coupling *c)
+{
+    int64_t end_ms = hor_clock_monotonic_ms() + STRANGER_MS, left;
+    while ((left = end_ms - hor_clock_monotonic_ms()) > 0 && !atomic_load(&c->master->stopping) &&
+           atomic_load(&c->master->leader)) {
+        struct known known = {.coupling = c};
+        struct hor_error ignored;
+        if (hor_master_ask(c->master, ask_known, &known, &ignored) != HOR_OK || !known.has_run)
+            return;
+        sleep_until_kicked(c, left);
+    }
+}
+
 static bool wait_until_needed(struct hor_coupling *c)
 {
     pthread_mutex_lock(&c->lock);
@@ -714,7 +737,10 @@ static void *life(void *arg)
         lost(c, &err);
         if (hor_clock_monotonic_ms() - begun_ms > BACKOFF_MAX_MS)
             backoff_ms = BACKOFF_MS;
-        hor_coupling_pause(c, rc == HOR_ERR_CONFLICT ? STRANGER_MS : backoff_ms);
+        if (rc == HOR_ERR_CONFLICT)
+            wait_for_person(c);
+        else
+            hor_coupling_pause(c, backoff_ms);
         backoff_ms = backoff_ms * 2 < BACKOFF_MAX_MS ? backoff_ms * 2 : BACKOFF_MAX_MS;
     }
     return NULL;

@@ -406,15 +406,9 @@ static int authorize(const struct hor_identity *who, const struct hor_soap_opera
 static void audit(const struct hor_soap_call *call, const struct hor_soap_operation *operation,
                   int rc, const struct hor_error *err, void *ctx)
 {
-    char text[700];
     (void)ctx;
-    if (rc == HOR_SOAP_PARKED)
-        return;
-    if (rc < 0)
-        hor_log_info("%s by '%s' from %s refused: %s", operation->name, call->who->user,
-                     call->who->from,
-                     hor_log_quote(err != NULL ? err->text : "", text, sizeof text));
-    else
+    (void)err; /* lib/soap logs refusals */
+    if (rc == HOR_OK)
         hor_log_debug("%s by '%s' from %s", operation->name, call->who->user, call->who->from);
 }
 

@@ -292,6 +292,24 @@ static void test_replan(void)
     is_int(cancels, 3, "orders that were handed over are cancelled by command");
     is_int(settle(now + 2000000), 0, "once");
     same_state("planned anew after handing over");
+    struct hor_master_order order;
+    const char *id = order_at("2026-11-24", "/at13", "2026-11-24T13:00:00Z");
+    hor_master_core_order(core, id, &order);
+    ok(order.release == 2 && strcmp(order.where, "agents") == 0,
+       "the others are there, and go over to the new release");
+    handed.count = 0;
+    is_int(hor_master_core_forward(core, "/c", 10, note_order, &handed), 3, "by being sent again");
+    is(handed.value, "2026-11-26", "with their new arguments");
+    hor_master_core_lead(core);
+    is_int(forward(100), 3, "again when the leader changed");
+    is_int(forward(100), 0, "and not once more");
+    same_state("sent again");
+    commit_event(theirs(HOR_EVENT_ORDER_STARTED, id, 10, NULL));
+    deploy(first_release, 3, now + 3000000);
+    settle(now + 3000000);
+    hor_master_core_order(core, id, &order);
+    is_int(order.release, 2, "an order keeps its release from its start to its end");
+    same_state("after a start");
 }
 
 static void test_orders(void)
@@ -419,6 +437,46 @@ static void test_commands(void)
     free(id);
 }
 
+/* The cluster came back without its journal, and a person said: couple anew. */
+static void test_recouple(void)
+{
+    static struct emitted e;
+    int64_t now = utc("2026-11-24T10:00:00Z");
+    struct hor_master_answer answer;
+    struct hor_error err = {0};
+    struct hor_event *coupled = hor_event_new(HOR_EVENT_CLUSTER_COUPLED, now);
+    char *held[] = {NULL};
+    begin();
+    deploy(first_release, 1, now);
+    settle(now);
+    forward(100);
+    hor_event_set(&coupled->cluster, "/c");
+    hor_event_set(&coupled->run_id, "run-1");
+    coupled->cluster_index = 0;
+    commit_event(coupled);
+    hor_master_core_reached(core, "/c", true);
+    command("w1", "recouple", NULL, "/c", &answer, &err);
+    ok(answer.kind == HOR_MASTER_REFUSED, "refused: %s", answer.text);
+    hor_master_core_reached(core, "/c", false);
+    ok(!hor_master_core_is_anew(core, "/c"), "nobody decided yet");
+    char *started = hor_strdup(order_at("2026-11-24", "/at12", "2026-11-24T12:00:00Z"));
+    held[0] = hor_strdup(order_at("2026-11-24", "/at13", "2026-11-24T13:00:00Z"));
+    commit_event(theirs(HOR_EVENT_ORDER_STARTED, started, 5, NULL));
+    command("w2", "recouple", NULL, "/c", &answer, &err);
+    ok(answer.kind == HOR_MASTER_DONE && hor_master_core_is_anew(core, "/c"), "decided");
+    same_state("recouple");
+    struct hor_master_cluster cluster;
+    hor_master_core_cluster(core, "/c", &cluster);
+    ok(cluster.run_id == NULL && cluster.cursor == 0, "its journal is forgotten");
+    hor_master_core_recoupled(core, "/c", held, 1, now, collect, &e);
+    commit(&e);
+    is(state_of(started), "failedFinally", "what had started and is lost is told, and not run again");
+    is_int(forward(100), 4, "what had not started goes there again, unless it is there");
+    same_state("recoupled");
+    free(started);
+    free(held[0]);
+}
+
 static void test_missed(const char *rule, const char *expected)
 {
     char schedule[400];
@@ -485,6 +543,7 @@ int main(void)
     test_replan();
     test_orders();
     test_commands();
+    test_recouple();
     test_missed("", "missed missed planned");
     test_missed("<missed action='run'/>", "planned planned planned");
     test_missed("<missed action='skip'/>", "missed missed missed");

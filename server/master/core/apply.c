@@ -84,6 +84,8 @@ static int order_added(struct hor_master_core *core, const struct hor_event *eve
         hor_map_get(core->orders, event->order) != NULL)
         return HOR_OK;
     int rc = hor_master_entry_add(core, event, &entry);
+    if (rc == HOR_OK)
+        rc = hor_master_entry_comes(core, entry);
     if (rc == HOR_OK && event->command != NULL &&
         hor_map_get(core->requests, event->command) == NULL) {
         struct hor_master_request *request = NULL;
@@ -104,6 +106,7 @@ static int order_ended(struct hor_master_core *core, struct hor_master_entry *en
     if (entry->state == HOR_MASTER_ENDED)
         return HOR_OK;
     hor_master_entry_leaves(core, entry);
+    hor_arguments_done(&entry->arguments);
     entry->state = HOR_MASTER_ENDED;
     entry->ended_us = event->ended_at != HOR_EVENT_NONE ? event->ended_at : event->at_us;
     entry->ended_index = event->index;
@@ -113,41 +116,47 @@ static int order_ended(struct hor_master_core *core, struct hor_master_entry *en
     return hor_event_set(&entry->cause, event->cause);
 }
 
-/* An order that is still here and belongs to a newer release, or was changed by a person. */
+static int add_arguments(struct hor_master_entry *entry, const struct hor_arguments *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (hor_arguments_add(&entry->arguments, from->items[i].name, from->items[i].value,
+                              from->items[i].secret) != HOR_OK)
+            return HOR_ERR_MEMORY;
+    return HOR_OK;
+}
+
+/* The order goes over to another release, and perhaps to another cluster when it is still here. */
+static int order_goes_over(struct hor_master_core *core, struct hor_master_entry *entry,
+                           const struct hor_event *event)
+{
+    if (!hor_master_entry_not_started(entry))
+        return HOR_OK;
+    hor_master_entry_leaves(core, entry);
+    entry->release = event->release;
+    hor_arguments_done(&entry->arguments);
+    if (add_arguments(entry, &event->arguments) != HOR_OK ||
+        (event->chain != NULL && hor_event_set(&entry->chain, event->chain) != HOR_OK) ||
+        (event->cluster != NULL && !entry->away &&
+         hor_event_set(&entry->cluster, event->cluster) != HOR_OK))
+        return HOR_ERR_MEMORY;
+    int rc = hor_master_entry_comes(core, entry);
+    hor_master_release_drop_unused(core);
+    return rc;
+}
+
+/* A person changed it, here or there, or a new plan did. */
 static int order_changed(struct hor_master_core *core, struct hor_master_entry *entry,
                          const struct hor_event *event)
 {
     set_time(&entry->due_us, event->due_at);
     set_time(&entry->priority, event->priority);
-    if (event->cluster_index != HOR_EVENT_NONE || entry->away)
-        return HOR_OK;
-    for (size_t i = 0; i < event->arguments.count; i++)
-        if (hor_arguments_add(&entry->arguments, event->arguments.items[i].name,
-                              event->arguments.items[i].value,
-                              event->arguments.items[i].secret) != HOR_OK)
-            return HOR_ERR_MEMORY;
-    if (event->release == HOR_EVENT_NONE || event->release == entry->release)
-        return HOR_OK;
-    struct hor_master_release *before = hor_master_release(core, entry->release),
-                              *now = hor_master_release(core, event->release);
-    if (before != NULL && before->here > 0)
-        before->here--;
-    if (now != NULL)
-        now->here++;
-    entry->release = event->release;
-    if (event->chain != NULL && hor_event_set(&entry->chain, event->chain) != HOR_OK)
-        return HOR_ERR_MEMORY;
-    if (event->cluster != NULL && strcmp(event->cluster, entry->cluster) != 0) {
-        struct hor_master_place *from = hor_map_get(core->places, entry->cluster),
-                                *to = hor_master_place(core, event->cluster);
-        if (to == NULL || hor_map_put(to->here, entry->id, entry) != HOR_OK ||
-            hor_event_set(&entry->cluster, event->cluster) != HOR_OK)
-            return HOR_ERR_MEMORY;
-        if (from != NULL)
-            hor_map_take(from->here, entry->id);
+    if (event->cluster_index == HOR_EVENT_NONE && hor_str_equal(event->state, "planned")) {
+        entry->away = false; /* its cluster does not have it any more */
+        entry->state = HOR_MASTER_PLANNED;
     }
-    hor_master_release_drop_unused(core);
-    return HOR_OK;
+    return event->cluster_index == HOR_EVENT_NONE && event->release != HOR_EVENT_NONE
+               ? order_goes_over(core, entry, event)
+               : add_arguments(entry, &event->arguments);
 }
 
 static int order_moves(struct hor_master_core *core, const struct hor_event *event)
@@ -220,6 +229,14 @@ static int coupling(struct hor_master_core *core, const struct hor_event *event)
         return event->cluster != NULL ? HOR_ERR_MEMORY : HOR_OK;
     place->coupled = event->type == HOR_EVENT_CLUSTER_COUPLED;
     place->changed_us = event->at_us;
+    if (place->coupled)
+        place->anew = false;
+    else if (hor_str_equal(event->action, "recouple")) {
+        place->anew = true;
+        place->cursor = 0;
+        if (hor_event_set(&place->run_id, NULL) != HOR_OK)
+            return HOR_ERR_MEMORY;
+    }
     if (place->coupled && event->run_id != NULL && !hor_str_equal(event->run_id, place->run_id)) {
         if (hor_event_set(&place->run_id, event->run_id) != HOR_OK)
             return HOR_ERR_MEMORY;

@@ -145,12 +145,35 @@ static int order_command(struct hor_master_core *core, struct deciding *d,
     return rc;
 }
 
+/* The way out of unknownPartner and gap: forget what is known of the cluster's journal. */
+static int recouple(struct hor_master_core *core, struct deciding *d,
+                    struct hor_master_answer *answer, struct hor_error *err)
+{
+    const struct hor_master_place *place = hor_map_get(core->places, d->command->chain);
+    if (place == NULL)
+        return hor_error_set(err, HOR_ERR_NOT_FOUND, "Master '%s' knows no agent cluster '%s'",
+                             core->name, d->command->chain);
+    if (place->coupled && place->reached)
+        return refuse(d, answer, "the cluster is coupled: nothing has to be decided");
+    if (received(d, NULL) != HOR_OK)
+        return HOR_ERR_MEMORY;
+    struct hor_event *event = event_of(d, HOR_EVENT_CLUSTER_UNCOUPLED);
+    if (event == NULL || hor_event_set(&event->cluster, place->path) != HOR_OK ||
+        hor_event_set(&event->action, "recouple") != HOR_OK ||
+        hor_event_set(&event->cause, "a person decided to couple anew") != HOR_OK)
+        return HOR_ERR_MEMORY;
+    answer->kind = HOR_MASTER_DONE;
+    return answered(d, true, NULL);
+}
+
 static int chain_command(struct hor_master_core *core, struct deciding *d,
                          struct hor_master_answer *answer, struct hor_error *err)
 {
     const char *path = d->command->chain;
     const struct hor_config *config = hor_master_core_config(core);
     const struct hor_chain *chain = config != NULL ? hor_config_chain(config, path) : NULL;
+    if (strcmp(d->command->action, "recouple") == 0)
+        return recouple(core, d, answer, err);
     if (chain != NULL)
         return pass_on(d, chain->cluster_path, answer);
     const char *cluster = hor_map_get(core->held, path); /* held, and gone from the release since */

@@ -87,7 +87,7 @@ struct hor_master_order { /* all borrowed */
     const char *state; /* as in xsd/types.xsd */
     const char *where; /* master, forwarding, agents */
     int64_t release, planned_at, due_at, priority, started_at, ended_at;
-    const struct hor_arguments *arguments; /* empty once it was handed over */
+    const struct hor_arguments *arguments; /* empty once it has ended */
 };
 /* HOR_ERR_NOT_FOUND. */
 int hor_master_core_order(const struct hor_master_core *core, const char *id,
@@ -156,6 +156,13 @@ struct hor_master_cluster { /* borrowed */
 /* HOR_ERR_NOT_FOUND. */
 int hor_master_core_cluster(const struct hor_master_core *core, const char *path,
                             struct hor_master_cluster *ret);
+/* Did a person decide to couple with this cluster anew (command recouple)? Then, before its
+ * clusterCoupled, hor_master_core_recoupled compares: `held` are the orders that it has. Emits what
+ * happens to those that it has lost. */
+bool hor_master_core_is_anew(const struct hor_master_core *core, const char *cluster);
+int hor_master_core_recoupled(struct hor_master_core *core, const char *cluster,
+                              char *const *held, size_t held_count, int64_t now_us,
+                              hor_master_emit_fn *emit, void *ctx);
 /* Walks held chains; start with *pos = 0. ret_cluster is the agent cluster. */
 const char *hor_master_core_held(const struct hor_master_core *core, size_t *pos,
                                  const char **ret_cluster);

@@ -29,36 +29,55 @@ static bool may_go(const struct hor_master_core *core, const struct hor_master_e
                             entry->release != core->deployed->number);
 }
 
+struct forwarding {
+    struct hor_master_core *core;
+    size_t limit, count;
+    int64_t release;
+    hor_master_order_fn *each;
+    void *ctx;
+};
+
+static void forward_from(struct forwarding *f, const struct hor_map *map)
+{
+    struct hor_master_entry *entry;
+    size_t pos = 0;
+    if (hor_map_count(map) == 0)
+        return; /* walking the places of what was there takes time too */
+    while (f->count < f->limit && (entry = hor_map_next(map, &pos, NULL)) != NULL) {
+        if (!(entry->again ? hor_master_entry_not_started(entry) && !entry->forwarding &&
+                                 !entry->under_way
+                           : may_go(f->core, entry)) ||
+            (f->count > 0 && entry->release != f->release))
+            continue;
+        struct hor_master_order view;
+        f->release = entry->release;
+        entry->forwarding = true;
+        f->count++;
+        hor_master_view(entry, &view);
+        f->each(&view, f->ctx);
+    }
+}
+
 size_t hor_master_core_forward(struct hor_master_core *core, const char *cluster, size_t limit,
                                hor_master_order_fn *each, void *ctx)
 {
     const struct hor_master_place *place = hor_map_get(core->places, cluster);
-    struct hor_master_entry *entry;
-    int64_t release = HOR_EVENT_NONE;
-    size_t pos = 0, count = 0;
-    if (place != NULL && hor_map_count(place->here) == 0)
-        return 0; /* walking the places of what was there takes time too */
-    while (place != NULL && count < limit &&
-           (entry = hor_map_next(place->here, &pos, NULL)) != NULL) {
-        if (!may_go(core, entry) || (count > 0 && entry->release != release))
-            continue;
-        struct hor_master_order view;
-        release = entry->release;
-        entry->forwarding = true;
-        count++;
-        hor_master_view(entry, &view);
-        each(&view, ctx);
-    }
-    return count;
+    struct forwarding f = {.core = core, .limit = limit, .each = each, .ctx = ctx};
+    if (place == NULL)
+        return 0;
+    forward_from(&f, place->again);
+    forward_from(&f, place->here);
+    return f.count;
 }
 
-int hor_master_core_forwarded(struct hor_master_core *core, const char *cluster, bool accepted,
-                              int64_t now_us, hor_master_emit_fn *emit, void *ctx)
+static int forwarded_from(const struct hor_map *map, const char *cluster, bool accepted,
+                          int64_t now_us, hor_master_emit_fn *emit, void *ctx)
 {
-    const struct hor_master_place *place = hor_map_get(core->places, cluster);
     struct hor_master_entry *entry;
     size_t pos = 0;
-    while (place != NULL && (entry = hor_map_next(place->here, &pos, NULL)) != NULL) {
+    if (hor_map_count(map) == 0)
+        return HOR_OK;
+    while ((entry = hor_map_next(map, &pos, NULL)) != NULL) {
         if (!entry->forwarding || entry->under_way)
             continue;
         if (!accepted) {
@@ -71,10 +90,22 @@ int hor_master_core_forwarded(struct hor_master_core *core, const char *cluster,
             hor_event_free(event);
             return HOR_ERR_MEMORY;
         }
+        event->release = entry->release;
         entry->under_way = true;
         emit(event, ctx);
     }
     return HOR_OK;
+}
+
+int hor_master_core_forwarded(struct hor_master_core *core, const char *cluster, bool accepted,
+                              int64_t now_us, hor_master_emit_fn *emit, void *ctx)
+{
+    const struct hor_master_place *place = hor_map_get(core->places, cluster);
+    if (place == NULL)
+        return HOR_OK;
+    int rc = forwarded_from(place->again, cluster, accepted, now_us, emit, ctx);
+    return rc != HOR_OK ? rc
+                        : forwarded_from(place->here, cluster, accepted, now_us, emit, ctx);
 }
 
 /* ---- orders that a person adds ---- */
@@ -205,6 +236,61 @@ int hor_master_core_cluster(const struct hor_master_core *core, const char *path
         ret->waiting_commands += request->kind == HOR_MASTER_WAITING && request->received != NULL &&
                                  hor_str_equal(request->received->cluster, place->path);
     return HOR_OK;
+}
+
+/* ---- coupling anew ---- */
+
+bool hor_master_core_is_anew(const struct hor_master_core *core, const char *cluster)
+{
+    const struct hor_master_place *place = hor_map_get(core->places, cluster);
+    return place != NULL && place->anew;
+}
+
+/* An order that its cluster does not have any more: it goes there again when it had not started. What
+ * became of one that had cannot be known, and it is not run twice. */
+static struct hor_event *lost_event(const struct hor_master_core *core,
+                                    const struct hor_master_entry *entry, int64_t now_us)
+{
+    bool again = hor_master_entry_not_started(entry);
+    struct hor_event *event =
+        hor_event_new(again ? HOR_EVENT_ORDER_CHANGED : HOR_EVENT_ORDER_ENDED, now_us);
+    const char *cause = again ? "its cluster had lost it and gets it again"
+                              : "its cluster has lost it after its start: what became of it is not "
+                                "known, and it is not run again by itself";
+    if (event == NULL || hor_event_set(&event->order, entry->id) != HOR_OK ||
+        hor_event_set(&event->state, again ? "planned" : "failedFinally") != HOR_OK ||
+        hor_event_set(&event->cause, cause) != HOR_OK ||
+        (again && hor_arguments_copy(&event->arguments, &entry->arguments) != HOR_OK)) {
+        hor_event_free(event);
+        return NULL;
+    }
+    if (again)
+        event->release = core->deployed != NULL ? core->deployed->number : entry->release;
+    return event;
+}
+
+int hor_master_core_recoupled(struct hor_master_core *core, const char *cluster,
+                              char *const *held, size_t held_count, int64_t now_us,
+                              hor_master_emit_fn *emit, void *ctx)
+{
+    struct hor_map *there = hor_map_new(NULL);
+    struct hor_master_entry *entry;
+    size_t pos = 0;
+    int rc = there == NULL ? HOR_ERR_MEMORY : HOR_OK;
+    for (size_t i = 0; rc == HOR_OK && i < held_count; i++)
+        rc = hor_map_put(there, held[i], core);
+    while (rc == HOR_OK && (entry = hor_map_next(core->orders, &pos, NULL)) != NULL) {
+        if (!entry->away || entry->state == HOR_MASTER_ENDED ||
+            strcmp(entry->cluster, cluster) != 0 || hor_map_get(there, entry->id) != NULL)
+            continue;
+        struct hor_event *event = lost_event(core, entry, now_us);
+        if (event == NULL)
+            rc = HOR_ERR_MEMORY;
+        else
+            emit(event, ctx);
+    }
+    hor_map_free(there);
+    return rc;
 }
 
 const char *hor_master_core_held(const struct hor_master_core *core, size_t *pos,

@@ -124,7 +124,8 @@ static int queue(struct making *m, struct hor_event *event, struct hor_error *er
                : hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
 }
 
-/* Orders that the plan wants: new ones, and those still here that go over to the release. */
+/* Orders that the plan wants: new ones, and those not started that go over to the release; of those that
+ * were handed over only the ones whose chain stayed where they are. */
 static int want(struct making *m, const struct hor_planned *planned, struct hor_error *err)
 {
     struct hor_master_entry *entry = hor_map_get(m->core->orders, planned->id);
@@ -132,8 +133,12 @@ static int want(struct making *m, const struct hor_planned *planned, struct hor_
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     if (entry == NULL)
         return queue(m, order_event(m, HOR_EVENT_ORDER_ADDED, planned, err), err);
-    if (entry->away || entry->forwarding || entry->state == HOR_MASTER_ENDED ||
+    if (entry->under_way || !hor_master_entry_not_started(entry) ||
         entry->release == m->release->number)
+        return HOR_OK;
+    if ((entry->away || entry->forwarding) &&
+        (strcmp(entry->chain, planned->schedule->chain_path) != 0 ||
+         strcmp(entry->cluster, planned->schedule->chain->cluster_path) != 0))
         return HOR_OK;
     struct hor_event *event = order_event(m, HOR_EVENT_ORDER_CHANGED, planned, err);
     if (event != NULL)
@@ -180,7 +185,7 @@ static int compare(struct making *m, int64_t after_us, struct hor_error *err)
         rc = want(m, &m->plan.items[i], err);
     while (rc == HOR_OK && (entry = hor_map_next(m->core->orders, &pos, NULL)) != NULL)
         if (hor_str_equal(entry->plan_day, m->day) && entry->schedule != NULL &&
-            entry->state == HOR_MASTER_PLANNED && entry->planned_us > after_us &&
+            hor_master_entry_not_started(entry) && entry->planned_us > after_us &&
             entry->release != m->release->number && hor_map_get(m->wanted, entry->id) == NULL)
             rc = unwant(m, entry, err);
     return rc;

@@ -11,8 +11,8 @@
  *   releasePart        text: the document so far; part, parts
  *   releaseApplied     state: deployed; startedAt: when
  *   planMade           as it is
- *   clusterCoupled     clusterIndex: cursor; state: coupled; endedAt: since
- *   orderAdded         state, outcome (how it ended), count (index of its end), mark: away
+ *   clusterCoupled     clusterIndex: cursor; state: coupled; action: recouple; endedAt: since
+ *   orderAdded         state, outcome (how it ended), count (index of its end), mark: away, again
  *   chainHeld          as it is
  *   commandReceived    as it is; only while its answer is kept
  *   commandDone        outcome, clusterIndex: index; endedAt: when; order: of an added one
@@ -75,6 +75,7 @@ static void write_places(const struct hor_master_core *core, struct hor_buf *out
         event.cause = place->cause;
         event.cluster_index = (int64_t)place->cursor;
         event.state = place->coupled ? (char *)"coupled" : NULL;
+        event.action = place->anew ? (char *)"recouple" : NULL;
         event.ended_at = place->changed_us;
         write_line(&event, out);
     }
@@ -122,7 +123,7 @@ static void write_orders(const struct hor_master_core *core, struct hor_buf *out
         event.state = (char *)state_names[e->state];
         event.outcome = e->end_state;
         event.count = e->ended_index > 0 ? (int64_t)e->ended_index : HOR_EVENT_NONE;
-        event.mark = e->away ? (char *)"away" : NULL;
+        event.mark = (char *)(e->again ? "again" : e->away ? "away" : NULL);
         event.arguments = e->arguments;
         write_line(&event, out);
     }
@@ -195,6 +196,7 @@ static int restore_place(struct hor_master_core *core, const struct hor_event *e
         return event->cluster != NULL ? HOR_ERR_MEMORY : HOR_ERR_CORRUPT;
     place->cursor = (uint64_t)event->cluster_index;
     place->coupled = event->state != NULL;
+    place->anew = event->action != NULL;
     place->changed_us = event->ended_at;
     return hor_event_set(&place->run_id, event->run_id) != HOR_OK ||
                    hor_event_set(&place->cause, event->cause) != HOR_OK
@@ -219,8 +221,9 @@ static int restore_order(struct hor_master_core *core, const struct hor_event *e
     e->ended_us = event->ended_at;
     e->ended_index = event->count != HOR_EVENT_NONE ? (uint64_t)event->count : 0;
     e->away = event->mark != NULL;
-    if (e->away || e->state == HOR_MASTER_ENDED)
-        hor_master_entry_leaves(core, e);
+    bool waits = e->away ? hor_str_equal(event->mark, "again") : e->state != HOR_MASTER_ENDED;
+    if (waits && hor_master_entry_comes(core, e) != HOR_OK)
+        return HOR_ERR_MEMORY;
     if (e->state == HOR_MASTER_ENDED)
         core->ended++;
     return hor_event_set(&e->end_state, event->outcome) != HOR_OK ||

@@ -43,6 +43,7 @@ static void free_place(void *value)
     free(place->run_id);
     free(place->cause);
     hor_map_free(place->here);
+    hor_map_free(place->again);
     free(place);
 }
 
@@ -156,7 +157,7 @@ struct hor_master_place *hor_master_place(struct hor_master_core *core, const ch
         return place;
     place = calloc(1, sizeof *place);
     if (place == NULL || (place->path = hor_strdup(path)) == NULL ||
-        (place->here = hor_map_new(NULL)) == NULL ||
+        (place->here = hor_map_new(NULL)) == NULL || (place->again = hor_map_new(NULL)) == NULL ||
         hor_map_put(core->places, path, place) != HOR_OK) {
         free_place(place);
         return NULL;
@@ -237,9 +238,8 @@ int hor_master_entry_add(struct hor_master_core *core, const struct hor_event *e
                          struct hor_master_entry **ret)
 {
     struct hor_master_entry *e = calloc(1, sizeof *e);
-    struct hor_master_place *place = hor_master_place(core, event->cluster);
-    if (e == NULL || place == NULL)
-        goto memory;
+    if (e == NULL)
+        return HOR_ERR_MEMORY;
     e->release = event->release;
     e->planned_us = event->planned_at;
     e->due_us = event->due_at != HOR_EVENT_NONE ? event->due_at : event->planned_at;
@@ -250,29 +250,40 @@ int hor_master_entry_add(struct hor_master_core *core, const struct hor_event *e
         !copy(&e->plan_day, event->plan_day) || !copy(&e->title, event->title) ||
         !copy(&e->actor, event->actor) || !copy(&e->reason, event->reason) ||
         hor_arguments_copy(&e->arguments, &event->arguments) != HOR_OK ||
-        hor_map_put(place->here, e->id, e) != HOR_OK)
-        goto memory;
-    if (hor_map_put(core->orders, e->id, e) != HOR_OK) {
-        hor_map_take(place->here, e->id);
-        goto memory;
+        hor_map_put(core->orders, e->id, e) != HOR_OK) {
+        free_entry(e);
+        return HOR_ERR_MEMORY;
     }
-    struct hor_master_release *release = hor_master_release(core, e->release);
-    if (release != NULL)
-        release->here++;
     *ret = e;
     return HOR_OK;
-memory:
-    free_entry(e);
-    return HOR_ERR_MEMORY;
 }
 
-/* It is no longer waiting here: handed over, or ended. */
+bool hor_master_entry_not_started(const struct hor_master_entry *e)
+{
+    return (e->state == HOR_MASTER_PLANNED || e->state == HOR_MASTER_SUSPENDED) &&
+           e->started_us == HOR_EVENT_NONE;
+}
+
+int hor_master_entry_comes(struct hor_master_core *core, struct hor_master_entry *e)
+{
+    struct hor_master_place *place = hor_master_place(core, e->cluster);
+    struct hor_master_release *release = hor_master_release(core, e->release);
+    if (place == NULL || hor_map_put(e->away ? place->again : place->here, e->id, e) != HOR_OK)
+        return HOR_ERR_MEMORY;
+    e->again = e->away;
+    if (release != NULL)
+        release->here++;
+    return HOR_OK;
+}
+
+/* It waits no longer: handed over, or ended. */
 void hor_master_entry_leaves(struct hor_master_core *core, struct hor_master_entry *e)
 {
     struct hor_master_place *place = hor_map_get(core->places, e->cluster);
-    if (place == NULL || hor_map_take(place->here, e->id) == NULL)
+    e->again = false;
+    if (place == NULL || (hor_map_take(place->here, e->id) == NULL &&
+                          hor_map_take(place->again, e->id) == NULL))
         return;
-    hor_arguments_done(&e->arguments);
     struct hor_master_release *release = hor_master_release(core, e->release);
     if (release != NULL && release->here > 0 && --release->here == 0 && release != core->deployed)
         hor_master_release_drop_unused(core);

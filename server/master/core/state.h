@@ -30,7 +30,7 @@ struct hor_master_release {
     int64_t parts, parts_seen;
     bool applied;
     struct hor_config *config; /* of an applied one; NULL: it does not load here */
-    size_t here;               /* orders that are not handed over and need it */
+    size_t here;               /* orders that are to be handed over (again) and need it */
 };
 
 struct hor_master_entry { /* an order */
@@ -40,6 +40,7 @@ struct hor_master_entry { /* an order */
     struct hor_arguments arguments;
     enum hor_master_state state;
     bool away;                   /* handed over to its agent cluster */
+    bool again;                  /* and to be handed over again, with another release */
     bool forwarding, under_way;  /* leader only: being handed over; has events not yet applied */
 };
 
@@ -48,7 +49,9 @@ struct hor_master_place { /* an agent cluster */
     uint64_t cursor;
     bool coupled;
     int64_t changed_us;
-    struct hor_map *here; /* id -> order, those not handed over; borrowed */
+    struct hor_map *here;  /* id -> order, those not handed over; borrowed */
+    struct hor_map *again; /* those to be handed over again; borrowed */
+    bool anew;             /* a person decided to couple anew: see hor_master_core_recoupled */
     bool reached;         /* leader only */
 };
 
@@ -94,8 +97,12 @@ void hor_master_release_drop_unused(struct hor_master_core *core);
 /* Reads document and configuration once all parts are there. */
 int hor_master_release_complete(struct hor_master_core *core, struct hor_master_release *release,
                                 int64_t at_us, const char *sha256, const char *actor);
+/* Adds it, neither here nor away: hor_master_entry_comes. */
 int hor_master_entry_add(struct hor_master_core *core, const struct hor_event *event,
                          struct hor_master_entry **ret);
+/* It waits for being handed over (again). */
+int hor_master_entry_comes(struct hor_master_core *core, struct hor_master_entry *entry);
+bool hor_master_entry_not_started(const struct hor_master_entry *entry);
 void hor_master_entry_leaves(struct hor_master_core *core, struct hor_master_entry *entry);
 void hor_master_entry_remove(struct hor_master_core *core, struct hor_master_entry *entry);
 const char *hor_master_state_name(const struct hor_master_entry *entry);
