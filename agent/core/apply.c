@@ -221,17 +221,54 @@ static void release_dropped(struct hor_core *core, const struct hor_event *event
 
 /* ---- orders ---- */
 
+bool hor_core_order_replaceable(const struct hor_core_order_held *order, int64_t release,
+                                const char *chain)
+{
+    return (order->state == HOR_CORE_ORDER_WAITING || order->state == HOR_CORE_ORDER_SUSPENDED) &&
+           order->started_at == HOR_EVENT_NONE && order->nodes == NULL &&
+           order->release->number != release && hor_str_equal(order->chain->object.path, chain);
+}
+
+/* The Master deployed another release before the order's start: it goes over to it. What a person
+ * changed of its start stays. */
+static void order_replaced(struct hor_core *core, struct hor_core_order_held *order,
+                           struct hor_core_release_held *release, const struct hor_chain *chain,
+                           const struct hor_event *event)
+{
+    if (!hor_str_equal(order->master->name, event->master) ||
+        !hor_core_order_replaceable(order, event->release, event->chain))
+        return;
+    hor_core_order_unqueue(core, order); /* heaps are sorted by what changes here */
+    hor_core_heap_remove(&order->lane->waiting, order);
+    hor_core_order_timer(core, order, INT64_MAX);
+    order->release->orders--;
+    release->orders++;
+    core->drop_check = true;
+    order->release = release;
+    order->chain = chain;
+    order->priority = event->priority != HOR_EVENT_NONE ? event->priority : chain->priority;
+    set_text(core, &order->title, event->title);
+    hor_arguments_done(&order->arguments);
+    if (hor_arguments_copy(&order->arguments, &event->arguments) < 0)
+        core->memory = true;
+    hor_core_order_touch(core, order);
+}
+
 static void order_added(struct hor_core *core, const struct hor_event *event)
 {
     struct hor_core_release_held *release =
         hor_core_release_find(core, event->master, event->release);
     if (event->order == NULL || event->chain == NULL || release == NULL || release->config == NULL ||
-        hor_core_order_find(core, event->order) != NULL ||
         hor_map_get(core->ended.map, event->order) != NULL)
         return;
     const struct hor_chain *chain = hor_config_chain(release->config, event->chain);
     if (chain == NULL)
         return;
+    struct hor_core_order_held *known = hor_core_order_find(core, event->order);
+    if (known != NULL) {
+        order_replaced(core, known, release, chain, event);
+        return;
+    }
     struct hor_core_order_held *order = hor_core_order_new(core, event->order, release, chain);
     if (order == NULL) {
         core->memory = true;

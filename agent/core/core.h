@@ -106,8 +106,9 @@ struct hor_core_new_order { /* xsd type t:NewOrder; all borrowed */
     const struct hor_arguments *arguments;
 };
 
-/* *ret_event is orderAdded, or NULL when the cluster has or had the order. HOR_ERR_NOT_FOUND: the
- * release or chain is not here; HOR_ERR_INVALID. */
+/* *ret_event is orderAdded, or NULL when the cluster has or had the order. One that has not started and
+ * comes with another release is given as orderAdded again: it goes over to that release.
+ * HOR_ERR_NOT_FOUND: the release or chain is not here; HOR_ERR_INVALID. */
 int hor_core_accept(const struct hor_core *core, const char *master,
                     const struct hor_core_new_order *order, int64_t now_us,
                     struct hor_event **ret_event, struct hor_error *err);

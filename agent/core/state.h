@@ -204,6 +204,9 @@ void hor_core_link_remove(struct hor_core_link *link);
     ((type *)(void *)((char *)(link) - offsetof(type, member)))
 
 struct hor_core_master_known *hor_core_master_get(struct hor_core *core, const char *name);
+/* May an order go over to another release? Only before its start, in the same chain. */
+bool hor_core_order_replaceable(const struct hor_core_order_held *order, int64_t release,
+                                const char *chain);
 struct hor_core_lane *hor_core_lane_get(struct hor_core *core, const char *master,
                                         const char *chain);
 struct hor_core_place_limit *hor_core_limit_get(struct hor_map *map, const char *master,

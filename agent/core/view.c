@@ -246,8 +246,10 @@ int hor_core_accept(const struct hor_core *core, const char *master,
 {
     const struct hor_core_release_held *release =
         hor_core_release_find(core, master, order->release);
-    if (hor_core_order_find(core, order->id) != NULL ||
-        hor_map_get(core->ended.map, order->id) != NULL) {
+    const struct hor_core_order_held *known = hor_core_order_find(core, order->id);
+    if (hor_map_get(core->ended.map, order->id) != NULL ||
+        (known != NULL && (known->starting || !hor_str_equal(known->master->name, master) ||
+                           !hor_core_order_replaceable(known, order->release, order->chain)))) {
         *ret_event = NULL;
         return HOR_OK;
     }

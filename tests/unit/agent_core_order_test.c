@@ -273,8 +273,49 @@ static void test_releases(void)
     world_done(&w);
 }
 
+static bool accept_release(struct world *w, const char *id, int64_t release)
+{
+    struct hor_core_new_order order = {.id = id,
+                                       .chain = "/c",
+                                       .release = release,
+                                       .planned_at = w->now + 3600 * SECOND,
+                                       .priority = 7};
+    struct hor_event *event = NULL;
+    int rc = hor_core_accept(w->core, "main", &order, w->now, &event, NULL);
+    if (event != NULL)
+        commit(w, event);
+    return rc == HOR_OK && event != NULL;
+}
+
+/* A release that is deployed before an order's start takes the order over; one that comes later does
+ * not. */
+static void test_goes_over(void)
+{
+    struct world w;
+    struct hor_core_order_view view;
+    order_world(&w, "");
+    ok(accept_release(&w, "later", 1), "an order for later");
+    ok(!accept_release(&w, "later", 1), "a repeat changes nothing");
+    ok(world_release(&w, 2), "a second release comes");
+    ok(accept_release(&w, "later", 2), "the order comes again with it");
+    hor_core_order(w.core, "later", w.now, &view);
+    ok(view.release == 2 && view.priority == 7 && view.planned_at == w.now + 3600 * SECOND,
+       "and goes over to it, its start stays");
+    ok(!accept_release(&w, "first", 2), "an order that has started keeps its release");
+    hor_core_order(w.core, "first", w.now, &view);
+    is_int(view.release, 1, "to its end");
+    check_replay(&w, "going over");
+    w.now += 3600 * SECOND;
+    settle(&w);
+    finish(&w, "first", "a", 0);
+    settle(&w);
+    check_replay(&w, "after the start");
+    world_done(&w);
+}
+
 int main(void)
 {
+    test_goes_over();
     test_overlap();
     test_limits();
     test_locks();
