@@ -30,7 +30,8 @@ ONLY = {
     r"event2/.*": ("lib/http", "lib/loop"), r"curl/.*": "lib/http", r"stdsoap2\.h": "lib/soap", r"sql(ext)?\.h": "server/supervisor/history",
     r"ldap\.h": "server/supervisor/auth",
 }
-EXCEPTIONS = {("agent/runner/client.c", "lib/loop/loop.h"), ("agent/runner/client.h", "lib/loop/loop.h")}
+EXCEPTIONS = {("agent/agent.h", "agent/runner/client.h"), ("agent/agent.c", "agent/runner/client.h"),
+              ("agent/runner/client.c", "lib/loop/loop.h"), ("agent/runner/client.h", "lib/loop/loop.h")}
 
 
 def part_of(path):

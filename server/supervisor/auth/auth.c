@@ -22,8 +22,7 @@
 enum {
     CHECKS_AT_ONCE = 3, /* passwords being hashed: the other workers go on serving */
     PROVEN_MAX = 1000,
-    PROVEN_MS = 60000, /* Basic sends its password with each request: checked once a minute */
-    LOOK_MS = 1000     /* at the users' file */
+    PROVEN_MS = 60000 /* Basic sends its password with each request: checked once a minute */
 };
 
 /* The users as the file had them; replaced as a whole, shared by the calls under way. */
@@ -44,7 +43,6 @@ struct hor_auth {
     struct directory *directory;
     struct timespec changed;
     ino_t inode;
-    int64_t looked_ms;
     struct hor_map *proven; /* SHA-256 of key, user, password, hash -> int64_t *until_ms */
 };
 
@@ -83,10 +81,8 @@ static struct directory *directory_get(struct hor_auth *auth)
     struct stat st;
     struct hor_error err;
     struct directory *fresh = NULL;
-    int64_t now = hor_clock_monotonic_ms();
     pthread_mutex_lock(&auth->lock);
-    if (now - auth->looked_ms >= LOOK_MS && stat(auth->file, &st) == 0) {
-        auth->looked_ms = now;
+    if (stat(auth->file, &st) == 0) { /* a microsecond: a new user is known at once */
         bool same = st.st_mtim.tv_sec == auth->changed.tv_sec &&
                     st.st_mtim.tv_nsec == auth->changed.tv_nsec && st.st_ino == auth->inode;
         if (!same) {
