@@ -73,11 +73,21 @@ void hor_coupling_seen(struct hor_coupling *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-static void set_state(struct hor_coupling *c, const char *state, const char *cause)
+/* Tells whether the cause is another one than before. */
+static bool set_state(struct hor_coupling *c, const char *state, const char *cause)
+{
+    pthread_mutex_lock(&c->lock);
+    bool news = strcmp(c->cause, cause) != 0;
+    c->state = state;
+    snprintf(c->cause, sizeof c->cause, "%s", cause);
+    pthread_mutex_unlock(&c->lock);
+    return news;
+}
+
+static void name_state(struct hor_coupling *c, const char *state)
 {
     pthread_mutex_lock(&c->lock);
     c->state = state;
-    snprintf(c->cause, sizeof c->cause, "%s", cause);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -254,7 +264,7 @@ static int check_answer(struct hor_coupling *c, const struct _agt__CoupleRespons
 {
     if (strcmp(response->state, "unknownPartner") == 0 ||
         (known->has_run && strcmp(response->runId, known->run_id) != 0)) {
-        set_state(c, "unknownPartner", "");
+        name_state(c, "unknownPartner");
         return hor_error_set(err, HOR_ERR_CONFLICT,
                              "the cluster has begun a new journal (run %s, known %s): its history "
                              "before that is not there; a person has to decide (command recouple)",
@@ -262,7 +272,7 @@ static int check_answer(struct hor_coupling *c, const struct _agt__CoupleRespons
     }
     if (strcmp(response->state, "gap") == 0 ||
         (known->has_run && response->firstEvent > known->cursor + 1)) {
-        set_state(c, "gap", "");
+        name_state(c, "gap");
         return hor_error_set(err, HOR_ERR_CONFLICT,
                              "the cluster's events from %llu to %llu are gone: a person has to decide "
                              "(command recouple)",
@@ -687,14 +697,11 @@ static void lost(struct hor_coupling *c, const struct hor_error *why)
     struct known known = {.coupling = c};
     struct told told = {.coupling = c, .type = HOR_EVENT_CLUSTER_UNCOUPLED, .cause = why->text};
     struct hor_error err = {0};
-    if (why->code == HOR_ERR_CONFLICT) {
-        pthread_mutex_lock(&c->lock);
-        snprintf(c->cause, sizeof c->cause, "%s", why->text);
-        pthread_mutex_unlock(&c->lock);
-    } else
-        set_state(c, "uncoupled", why->text);
-    if (hor_master_ask(c->master, ask_known, &known, &err) == HOR_OK && known.coupled) {
-        char text[700];
+    bool news = set_state(c, why->code == HOR_ERR_CONFLICT ? c->state : "uncoupled", why->text);
+    if (hor_master_ask(c->master, ask_known, &known, &err) != HOR_OK)
+        return;
+    if (known.coupled || (news && why->code == HOR_ERR_CONFLICT)) {
+        char text[1100];
         hor_log_warning("cluster=%s uncoupled: %s", c->path,
                         hor_log_quote(why->text, text, sizeof text));
         hor_master_transact(c->master, tell, &told, &err);
