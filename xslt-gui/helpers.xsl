@@ -236,7 +236,7 @@
   <xsl:template name="order-cell">
     <th scope="row" class="order">
       <xsl:call-template name="order-link"/>
-      <xsl:if test="string(t:title)"><div class="title"><xsl:value-of select="t:title"/></div></xsl:if>
+      <xsl:if test="string(t:title)"><xsl:text> </xsl:text><span class="quiet"><xsl:value-of select="t:title"/></span></xsl:if>
       <xsl:if test="string(t:cause)"><div class="quiet"><xsl:value-of select="t:cause"/></div></xsl:if>
     </th>
   </xsl:template>

@@ -27,7 +27,7 @@
         </xsl:otherwise>
       </xsl:choose>
     </section>
-    <div class="columns">
+    <div class="columns uneven">
       <section class="panel wide" aria-labelledby="problems">
         <h2 id="problems">Needs attention <span class="count"><xsl:value-of select="count($answer/sup:problem)"/></span></h2>
         <xsl:choose>
@@ -101,7 +101,7 @@
       <section class="panel" aria-labelledby="health">
         <h2 id="health">Masters and agents</h2>
         <div class="scroll" tabindex="0" role="region" aria-labelledby="health"><table>
-          <thead><tr><th scope="col">Name</th><th scope="col">State</th><th scope="col">Active or leading</th><th scope="col" class="num">Members up</th><th scope="col" class="num">Not yet acknowledged</th></tr></thead>
+          <thead><tr><th scope="col">Name</th><th scope="col">State</th><th scope="col">Leads</th><th scope="col" class="num">Members up</th><th scope="col" class="num">Behind</th></tr></thead>
           <tbody>
             <xsl:for-each select="$answer/sup:master | $answer/sup:cluster">
               <tr>
