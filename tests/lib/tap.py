@@ -1,4 +1,5 @@
 """Test Anything Protocol for the tests that are written in Python."""
+import subprocess
 import sys
 import traceback
 
@@ -29,6 +30,24 @@ def contains(text, part, name):
 def diag(text):
     for line in str(text).splitlines() or [""]:
         print(f"# {line}", flush=True)
+
+
+def relay(name, command):
+    """Runs another TAP program: each of its tests becomes one of ours, and so does its end."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    tests = 0
+    for line in done.stdout.splitlines():
+        words = line.split(" - ", 1)
+        if line.startswith(("ok ", "not ok ")):
+            tests += 1
+            ok(line.startswith("ok "), f"{name}: {words[-1]}")
+        elif line.startswith("#"):
+            diag(line[2:])
+        elif line.startswith("1..0"):
+            tests += 1
+            ok(True, f"{name}: {line[5:].strip(' #')}")
+    ok(tests > 0 and (done.returncode == 0) == ("not ok" not in done.stdout), f"{name}: came to its end",
+       f"exit {done.returncode}", done.stdout[-2000:], done.stderr[-2000:])
 
 
 def skip_all(reason):
