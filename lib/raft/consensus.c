@@ -24,6 +24,7 @@ struct hor_raft {
     uint64_t base, end;       /* of the entries that the event under way brought; 0: none */
     bool role_leader;         /* as told last */
     uint64_t role_id, role_term;
+    uint64_t snapshot_received; /* index of the one that is being received; 0: none */
     unsigned guards_off;      /* bit n: guard n */
 };
 
@@ -107,6 +108,18 @@ static void tell_role(struct hor_raft *raft)
     raft->ops->role(leader, id, term, raft->ctx);
 }
 
+/* Guard 9: in some answers the library leaves the last index to what the stack held, and the leader
+ * may take it for a copy that is not there. A refusal tells where our log ends; an answer to a
+ * snapshot that was not needed tells what of it we have for certain. */
+static void tell_last_index(const struct hor_raft *raft, struct hor_raft_message *result)
+{
+    uint64_t stored = raft->raft.last_stored;
+    if (result->rejected > 0)
+        result->last_index = raft_last_index((struct raft *)&raft->raft);
+    else if (raft->snapshot_received != 0)
+        result->last_index = stored < raft->snapshot_received ? stored : raft->snapshot_received;
+}
+
 static void tell_messages(struct hor_raft *raft, const struct raft_update *update)
 {
     for (unsigned i = 0; i < update->messages.n; i++) {
@@ -121,6 +134,8 @@ static void tell_messages(struct hor_raft *raft, const struct raft_update *updat
         if (guard(raft, 3) && message.kind == HOR_RAFT_REQUEST_VOTE_RESULT && message.pre_vote &&
             !message.granted)
             message.term = raft_current_term(&raft->raft);
+        if (guard(raft, 9) && message.kind == HOR_RAFT_APPEND_ENTRIES_RESULT)
+            tell_last_index(raft, &message);
         raft->ops->send(&message, raft->ctx);
     }
 }
@@ -308,8 +323,9 @@ static int receive_one(struct hor_raft *raft, int64_t now_ms, const struct hor_r
     event.receive.message = &message;
     raft->base = base;
     raft->end = m->kind == HOR_RAFT_APPEND_ENTRIES ? m->prev_index + 1 + m->entry_count : 0;
+    raft->snapshot_received = m->kind == HOR_RAFT_INSTALL_SNAPSHOT ? m->last_index : 0;
     rc = step(raft, now_ms, &event, "receive", err);
-    raft->base = raft->end = 0;
+    raft->base = raft->end = raft->snapshot_received = 0;
     if (m->kind == HOR_RAFT_APPEND_ENTRIES && m->entry_count > 0)
         raft_free(message.append_entries.entries); /* the batch is the step's */
     return rc;
@@ -330,6 +346,27 @@ static int receive_result(struct hor_raft *raft, int64_t now_ms, const struct ho
     return receive_one(raft, now_ms, &result, 0, err);
 }
 
+/* Guard 10: a member that has not yet got the change that gives it a vote is asked for that vote
+ * already, and must give it: without it those who count it may never have a leader. The library
+ * refuses; so it is a voter as long as it answers. */
+static int receive_request(struct hor_raft *raft, int64_t now_ms, const struct hor_raft_message *m,
+                           struct hor_error *err)
+{
+    struct raft_server *self = NULL;
+    int role = RAFT_VOTER, rc;
+    for (unsigned i = 0; i < raft->raft.configuration.n; i++)
+        if (raft->raft.configuration.servers[i].id == raft->settings.self)
+            self = &raft->raft.configuration.servers[i];
+    if (self != NULL) {
+        role = self->role;
+        self->role = RAFT_VOTER;
+    }
+    rc = receive_one(raft, now_ms, m, 0, err); /* changes nothing of the configuration */
+    if (self != NULL)
+        self->role = role;
+    return rc;
+}
+
 int hor_raft_receive(struct hor_raft *raft, int64_t now_ms, uint64_t incarnation,
                      const struct hor_raft_message *m, struct hor_error *err)
 {
@@ -346,6 +383,8 @@ int hor_raft_receive(struct hor_raft *raft, int64_t now_ms, uint64_t incarnation
     /* Its fields overlay those of other states in the library; late ones say nothing anyway. */
     if (m->kind == HOR_RAFT_REQUEST_VOTE_RESULT && raft_state(&raft->raft) != RAFT_CANDIDATE)
         return HOR_OK;
+    if (m->kind == HOR_RAFT_REQUEST_VOTE && guard(raft, 10))
+        return receive_request(raft, now_ms, m, err);
     if (m->kind == HOR_RAFT_APPEND_ENTRIES_RESULT && guard(raft, 8))
         return receive_result(raft, now_ms, m, err);
     if (m->kind != HOR_RAFT_APPEND_ENTRIES || !guard(raft, 2))

@@ -116,5 +116,6 @@ bool raft_guard_2(unsigned guards_off, char text[300]);
 bool raft_guard_3(unsigned guards_off, char text[300]);
 bool raft_guard_7(unsigned guards_off, char text[300]);
 bool raft_guard_8(unsigned guards_off, char text[300]);
+bool raft_guard_10(unsigned guards_off, char text[300]);
 
 #endif

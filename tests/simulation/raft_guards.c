@@ -212,3 +212,28 @@ bool raft_guard_8(unsigned guards_off, char text[300])
     }
     return end(cluster, text);
 }
+
+/* Three of four are up, and one of them has not got the change that gives it its vote. */
+bool raft_guard_10(unsigned guards_off, char text[300])
+{
+    struct raft_cluster *cluster = malloc(sizeof *cluster);
+    struct raft_plan plan = {.voters = 3, .spares = 1, .guards_off = guards_off};
+    raft_cluster_init(cluster, &plan, 1);
+    struct hor_raft_configuration *first = &cluster->configurations[0];
+    first->members[first->count++] = (struct hor_raft_member){.id = 4, .role = HOR_RAFT_SPARE};
+    cluster->configurations[1] = *first;
+    cluster->configurations[1].members[3].role = HOR_RAFT_VOTER;
+    cluster->configuration_count = 2;
+    for (unsigned i = 0; i < 4; i++) {
+        struct raft_member *member = &cluster->members[i];
+        member->disk.slots[1] = (struct raft_slot){.term = 1, .kind = HOR_RAFT_CHANGE};
+        member->disk.slots[2] = (struct raft_slot){.term = 1, .value = 1, .kind = HOR_RAFT_CHANGE};
+        member->disk.last = i == 3 ? 1 : 2;
+        member->term = 1;
+        if (i != 2)
+            raft_member_start(member);
+    }
+    if (wait_leader(cluster, 20000) == NULL)
+        world_law(&cluster->world, "three of four members are up and none leads for 20 s");
+    return end(cluster, text);
+}

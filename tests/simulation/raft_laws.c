@@ -151,12 +151,33 @@ void raft_law_step(struct raft_member *member)
         configuration_is_newest(member);
 }
 
+/* What a person wants to see when there is no leader. */
+static void note_members(struct raft_cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->count; i++) {
+        const struct raft_member *member = &cluster->members[i];
+        struct hor_raft_configuration now = {.count = 0};
+        char roles[WORLD_MEMBERS * 4 + 1] = "";
+        if (member->raft != NULL)
+            hor_raft_get_configuration(member->raft, &now);
+        for (unsigned k = 0; k < now.count; k++)
+            snprintf(roles + strlen(roles), sizeof roles - strlen(roles), " %" PRIu64 "%c",
+                     now.members[k].id, "vts"[now.members[k].role]);
+        world_note(&cluster->world, "%u: %s term %" PRIu64 " vote %" PRIu64 " log to %" PRIu64
+                   " of term %" PRIu64 " counts%s", i + 1, member->raft != NULL ? "up" : "down",
+                   member->term, member->vote, member->log.last,
+                   member->log.last >= member->log.first ? member->log.slots[member->log.last].term
+                                                         : member->log.snapshot.term, roles);
+    }
+}
+
 void raft_law_healed(struct raft_cluster *cluster, uint64_t committed_before)
 {
     struct world *world = &cluster->world;
     struct raft_member *leader = raft_leader(cluster);
     struct hor_raft_configuration now;
     unsigned leaders = 0;
+    note_members(cluster);
     if (cluster->committed_last <= committed_before)
         world_law(world, "nothing was committed after the faults ended");
     if (leader == NULL) {

@@ -188,7 +188,7 @@ static void directed(int guard, bool (*schedule)(unsigned, char[300]))
 
 int main(int argc, char **argv)
 {
-    struct world_seeds seeds = world_seeds_of(argc, argv, 40);
+    struct world_seeds seeds = world_seeds_of(argc, argv, 150);
     struct raft_plan three = {.voters = 3, .chaos_ms = 12000, .healed_ms = 12000, .pauses = true};
     struct raft_plan reorder = three, five = three, snapshots = three, changes = three, load = three;
     reorder.reorder = five.reorder = snapshots.reorder = changes.reorder = true;
@@ -212,6 +212,7 @@ int main(int argc, char **argv)
         directed(3, raft_guard_3);
         directed(7, raft_guard_7);
         directed(8, raft_guard_8);
+        directed(10, raft_guard_10);
     }
     return done_testing();
 }
