@@ -32,7 +32,8 @@ struct hor_order_filter {
 };
 
 /* A page of at most `limit` orders. `cursor` NULL begins; `next` gets the cursor of the next page or
- * stays empty at the end. HOR_ERR_INVALID for a cursor that is none, or an unknown state. */
+ * stays empty at the end. A search (folder, master, agent, text, scope) looks at some 20,000 orders
+ * for one page: such a page may hold fewer orders than the limit, even none, and yet not be the last. HOR_ERR_INVALID for a cursor that is none, or an unknown state. */
 int hor_query_orders(struct hor_store *store, const struct hor_order_filter *filter,
                      const char *cursor, int limit, hor_order_row_fn *fn, void *ctx,
                      struct hor_buf *next, struct hor_error *err);

@@ -97,29 +97,18 @@ static void add_text(struct question *q, const char *text)
     free(pattern);
 }
 
-static void add_conditions(struct question *q, const struct hor_order_filter *f,
-                           const struct question_place *after)
+/* Conditions that an index serves: they say where the search begins and in which order it goes. */
+static void add_indexed(struct question *q, const struct hor_order_filter *f,
+                        const struct question_place *after)
 {
     if (f->chain != NULL)
         question_text(q, " AND chain = ?", f->chain);
-    if (f->folder != NULL)
-        question_below(q, " AND ", "chain", f->folder);
-    if (f->master != NULL)
-        question_text(q, " AND master = ?", f->master);
     if (f->plan_day != NULL)
         question_text(q, " AND plan_day = ?", f->plan_day);
     if (f->from_us != 0 && f->from_us != HOR_EVENT_NONE)
         question_int(q, " AND planned_us >= ?", f->from_us);
     if (f->to_us != 0 && f->to_us != HOR_EVENT_NONE)
         question_int(q, " AND planned_us < ?", f->to_us);
-    if (f->agent != NULL)
-        question_text(q,
-                      " AND EXISTS (SELECT 1 FROM task_run t WHERE t.order_id = order_run.order_id "
-                      "AND t.agent = ?)",
-                      f->agent);
-    if (f->text != NULL)
-        add_text(q, f->text);
-    question_scope(q, "chain", f->scope);
     if (after != NULL) { /* the first condition lets the index begin at the right place */
         question_int(q, f->ascending ? " AND planned_us >= ?" : " AND planned_us <= ?",
                      after->number);
@@ -129,38 +118,63 @@ static void add_conditions(struct question *q, const struct hor_order_filter *f,
     }
 }
 
-/* Each state is asked by itself, so that its index gives the first rows without sorting all. */
-static struct question *orders_question(const struct hor_order_filter *f, const char **states,
-                                        size_t state_count,
-                                        const struct question_place *after, int limit)
+/* Conditions that must be looked at row by row. Rare finds in a long history would take minutes, so
+ * they look at a window of rows, and the page's cursor goes on behind it. */
+static bool has_searched(const struct hor_order_filter *f)
 {
-    const char *order = f->ascending ? " ORDER BY planned_us, order_id"
-                                     : " ORDER BY planned_us DESC, order_id DESC";
-    struct question *q = question_new("SELECT " COLUMNS " FROM ");
-    for (size_t i = 0; q != NULL && i < (state_count > 0 ? state_count : 1); i++) {
-        if (state_count > 0) {
-            question_add(q, i == 0 ? "(" : " UNION ALL ");
-            question_add(q, "SELECT * FROM (SELECT " COLUMNS " FROM ");
-            question_text(q, "order_run WHERE state = ?", states[i]);
-        } else {
-            question_add(q, "order_run WHERE 1 = 1");
-        }
-        add_conditions(q, f, after);
-        question_add(q, order);
-        question_int(q, " LIMIT ?", limit);
-        if (state_count > 0) {
-            char alias[32];
-            snprintf(alias, sizeof alias, ") s%zu", i);
-            question_add(q, alias);
-        }
-    }
-    if (q != NULL && state_count > 0) {
-        question_add(q, ") s");
-        question_add(q, order);
-        question_int(q, " LIMIT ?", limit);
-    }
-    return q;
+    return f->folder != NULL || f->master != NULL || f->agent != NULL || f->text != NULL ||
+           (f->scope != NULL && !hor_scope_everywhere(f->scope));
 }
+
+static void add_searched(struct question *q, const struct hor_order_filter *f)
+{
+    if (f->folder != NULL)
+        question_below(q, " AND ", "chain", f->folder);
+    if (f->master != NULL)
+        question_text(q, " AND master = ?", f->master);
+    if (f->agent != NULL) /* COALESCE: by the order's few tasks, not by the agent's many */
+        question_text(q,
+                      " AND EXISTS (SELECT 1 FROM task_run t WHERE t.order_id = w.order_id AND "
+                      "COALESCE(t.agent, '') = ?)",
+                      f->agent);
+    if (f->text != NULL)
+        add_text(q, f->text);
+    question_scope(q, "chain", f->scope);
+}
+
+static const char *order_of(const struct hor_order_filter *f)
+{
+    return f->ascending ? " ORDER BY planned_us, order_id"
+                        : " ORDER BY planned_us DESC, order_id DESC";
+}
+
+/* The first `limit` rows by the indexed conditions. Each state is asked by itself, so that its index
+ * gives them without sorting all. */
+static void add_window(struct question *q, const struct hor_order_filter *f, const char **states,
+                       size_t state_count, const struct question_place *after, int limit)
+{
+    if (state_count == 0) {
+        question_add(q, "SELECT " COLUMNS " FROM order_run WHERE 1 = 1");
+        add_indexed(q, f, after);
+    }
+    for (size_t i = 0; i < state_count; i++) {
+        char alias[32];
+        question_add(q, i == 0 ? "SELECT " COLUMNS " FROM (" : " UNION ALL ");
+        question_text(q, "SELECT * FROM (SELECT " COLUMNS " FROM order_run WHERE state = ?",
+                      states[i]);
+        add_indexed(q, f, after);
+        question_add(q, order_of(f));
+        question_int(q, " LIMIT ?", limit);
+        snprintf(alias, sizeof alias, ") s%zu", i);
+        question_add(q, alias);
+    }
+    if (state_count > 0)
+        question_add(q, ") s");
+    question_add(q, order_of(f));
+    question_int(q, " LIMIT ?", limit);
+}
+
+enum { WINDOW = 20000 };
 
 struct page {
     hor_order_row_fn *fn;
@@ -186,23 +200,70 @@ static int page_row(struct hor_rows *rows, void *ctx, struct hor_error *err)
     return page->fn(&row, page->ctx);
 }
 
+static int window_end(struct hor_rows *rows, void *ctx, struct hor_error *err)
+{
+    struct page *page = ctx;
+    (void)err;
+    page->last.number = hor_rows_int(rows, 0);
+    snprintf(page->last.id, sizeof page->last.id, "%s", hor_rows_text(rows, 1));
+    page->more = true;
+    return HOR_OK;
+}
+
+/* Looks through a window of rows. When it is full and the page is not, the page goes on behind it. */
+static int search(struct hor_store *store, const struct hor_order_filter *filter,
+                  const char **states, size_t state_count, const struct question_place *after,
+                  struct page *page, struct hor_error *err)
+{
+    /* "succeeded" is most of all: windows of several states would read more than one of all */
+    bool dense = false;
+    for (size_t i = 0; i < state_count; i++)
+        dense = dense || strcmp(states[i], "succeeded") == 0;
+    size_t indexed = dense && state_count > 1 ? 0 : state_count;
+    struct question *q = question_new("SELECT " COLUMNS " FROM (");
+    add_window(q, filter, states, indexed, after, WINDOW);
+    question_add(q, ") w WHERE 1 = 1");
+    for (size_t i = indexed; i < state_count; i++)
+        question_text(q, i == 0 ? " AND state IN (?" : ", ?", states[i]);
+    question_add(q, indexed < state_count ? ")" : "");
+    add_searched(q, filter);
+    question_add(q, order_of(filter));
+    question_int(q, " LIMIT ?", page->limit + 1);
+    int rc = question_ask(store, q, page_row, page, err);
+    question_free(q);
+    if (rc != HOR_OK || page->more)
+        return rc;
+    q = question_new("SELECT planned_us, order_id FROM (");
+    add_window(q, filter, states, indexed, after, WINDOW);
+    question_add(q, ") w");
+    question_add(q, order_of(filter));
+    question_int(q, " LIMIT 1 OFFSET ?", WINDOW - 1);
+    rc = question_ask(store, q, window_end, page, err);
+    question_free(q);
+    return rc;
+}
+
 int hor_query_orders(struct hor_store *store, const struct hor_order_filter *filter,
                      const char *cursor, int limit, hor_order_row_fn *fn, void *ctx,
                      struct hor_buf *next, struct hor_error *err)
 {
     const char *states[HOR_ORDER_STATES_MAX];
     size_t state_count = 0;
-    struct question_place after;
+    struct question_place place, *after = cursor != NULL ? &place : NULL;
     struct page page = {.fn = fn, .ctx = ctx, .limit = limit};
     int rc = expand_states(filter, states, &state_count, err);
     if (rc == HOR_OK && cursor != NULL)
-        rc = question_cursor_read(cursor, &after, err);
+        rc = question_cursor_read(cursor, &place, err);
     if (rc != HOR_OK)
         return rc;
-    struct question *q =
-        orders_question(filter, states, state_count, cursor != NULL ? &after : NULL, limit + 1);
-    rc = question_ask(store, q, page_row, &page, err);
-    question_free(q);
+    if (has_searched(filter)) {
+        rc = search(store, filter, states, state_count, after, &page, err);
+    } else {
+        struct question *q = question_new("");
+        add_window(q, filter, states, state_count, after, limit + 1);
+        rc = question_ask(store, q, page_row, &page, err);
+        question_free(q);
+    }
     if (rc == HOR_OK && page.more && next != NULL)
         question_cursor_write(&page.last, next);
     return rc;

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "server/supervisor/history/query.h"
 #include "server/supervisor/history/question.h"
@@ -41,40 +42,103 @@ static int task_row(struct hor_rows *r, void *ctx, struct hor_error *err)
     return page->fn(&row, page->ctx);
 }
 
-int hor_query_tasks(struct hor_store *store, const struct hor_task_filter *f, const char *cursor,
-                    int limit, hor_task_row_fn *fn, void *ctx, struct hor_buf *next,
-                    struct hor_error *err)
+enum { WINDOW = 20000 };
+
+/* The first of these that is given chooses the index; the others are looked at row by row. */
+static void add_condition(struct question *q, const char *column, const char *value, bool *used,
+                          bool indexed)
 {
-    struct question_place after;
-    struct page page = {.fn = fn, .ctx = ctx, .limit = limit};
-    if (cursor != NULL) {
-        int bad = question_cursor_read(cursor, &after, err);
-        if (bad != HOR_OK)
-            return bad;
-    }
-    struct question *q = question_new("SELECT " COLUMNS " FROM task_run WHERE 1 = 1");
-    if (f->order != NULL)
-        question_text(q, " AND order_id = ?", f->order);
-    if (f->job != NULL)
-        question_text(q, " AND job = ?", f->job);
-    if (f->agent != NULL)
-        question_text(q, " AND agent = ?", f->agent);
-    if (f->outcome != NULL)
-        question_text(q, " AND outcome = ?", f->outcome);
+    if (value == NULL || (indexed && *used))
+        return;
+    char sql[60];
+    snprintf(sql, sizeof sql, " AND %s = ?", column);
+    question_text(q, sql, value);
+    *used = true;
+}
+
+static void add_window(struct question *q, const struct hor_task_filter *f,
+                       const struct question_place *after, int limit)
+{
+    bool used = false;
+    question_add(q, "SELECT " COLUMNS " FROM task_run WHERE 1 = 1");
+    add_condition(q, "order_id", f->order, &used, true);
+    add_condition(q, "job", f->job, &used, true);
+    add_condition(q, "agent", f->agent, &used, true);
+    add_condition(q, "outcome", f->outcome, &used, true);
     if (f->from_us != 0 && f->from_us != HOR_EVENT_NONE)
         question_int(q, " AND assigned_us >= ?", f->from_us);
     if (f->to_us != 0 && f->to_us != HOR_EVENT_NONE)
         question_int(q, " AND assigned_us < ?", f->to_us);
-    question_scope(q, "chain", f->scope);
-    if (cursor != NULL) {
-        question_int(q, " AND assigned_us <= ?", after.number);
-        question_int(q, " AND (assigned_us < ?", after.number);
-        question_text(q, " OR task_id < ?)", after.id);
+    if (after != NULL) {
+        question_int(q, " AND assigned_us <= ?", after->number);
+        question_int(q, " AND (assigned_us < ?", after->number);
+        question_text(q, " OR task_id < ?)", after->id);
     }
     question_add(q, " ORDER BY assigned_us DESC, task_id DESC");
-    question_int(q, " LIMIT ?", limit + 1);
-    int rc = question_ask(store, q, task_row, &page, err);
+    question_int(q, " LIMIT ?", limit);
+}
+
+static int window_end(struct hor_rows *rows, void *ctx, struct hor_error *err)
+{
+    struct page *page = ctx;
+    (void)err;
+    page->last.number = hor_rows_int(rows, 0);
+    snprintf(page->last.id, sizeof page->last.id, "%s", hor_rows_text(rows, 1));
+    page->more = true;
+    return HOR_OK;
+}
+
+/* Looks through a window of rows; a page that is not full goes on behind it. */
+static int search(struct hor_store *store, const struct hor_task_filter *f,
+                  const struct question_place *after, struct page *page, struct hor_error *err)
+{
+    bool used = false;
+    struct question *q = question_new("SELECT " COLUMNS " FROM (");
+    add_window(q, f, after, WINDOW);
+    question_add(q, ") w WHERE 1 = 1");
+    add_condition(q, "order_id", f->order, &used, false);
+    add_condition(q, "job", f->job, &used, false);
+    add_condition(q, "agent", f->agent, &used, false);
+    add_condition(q, "outcome", f->outcome, &used, false);
+    question_scope(q, "chain", f->scope);
+    question_add(q, " ORDER BY assigned_us DESC, task_id DESC");
+    question_int(q, " LIMIT ?", page->limit + 1);
+    int rc = question_ask(store, q, task_row, page, err);
     question_free(q);
+    if (rc != HOR_OK || page->more)
+        return rc;
+    q = question_new("SELECT assigned_us, task_id FROM (");
+    add_window(q, f, after, WINDOW);
+    question_add(q, ") w ORDER BY assigned_us DESC, task_id DESC");
+    question_int(q, " LIMIT 1 OFFSET ?", WINDOW - 1);
+    rc = question_ask(store, q, window_end, page, err);
+    question_free(q);
+    return rc;
+}
+
+int hor_query_tasks(struct hor_store *store, const struct hor_task_filter *f, const char *cursor,
+                    int limit, hor_task_row_fn *fn, void *ctx, struct hor_buf *next,
+                    struct hor_error *err)
+{
+    struct question_place place, *after = cursor != NULL ? &place : NULL;
+    struct page page = {.fn = fn, .ctx = ctx, .limit = limit};
+    if (cursor != NULL) {
+        int bad = question_cursor_read(cursor, &place, err);
+        if (bad != HOR_OK)
+            return bad;
+    }
+    bool searched = (f->order != NULL) + (f->job != NULL) + (f->agent != NULL) +
+                            (f->outcome != NULL) > 1 ||
+                    (f->scope != NULL && !hor_scope_everywhere(f->scope));
+    int rc;
+    if (searched) {
+        rc = search(store, f, after, &page, err);
+    } else {
+        struct question *q = question_new("");
+        add_window(q, f, after, limit + 1);
+        rc = question_ask(store, q, task_row, &page, err);
+        question_free(q);
+    }
     if (rc == HOR_OK && page.more && next != NULL)
         question_cursor_write(&page.last, next);
     return rc;

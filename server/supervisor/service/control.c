@@ -268,9 +268,19 @@ static int find_filtered(struct control *c, struct hor_error *err)
     int rc = hor_auth_scope(c->call->who, "order.control", &scope, err);
     if (rc == HOR_OK)
         rc = service_filter(c->request->filter, &scope, &filter, day, err);
-    if (rc == HOR_OK)
-        rc = hor_query_orders(service_parts(c->call)->store, &filter, NULL, ORDERS_MAX,
-                              service_take_order, &c->orders, NULL, err);
+    struct hor_buf cursor = HOR_BUF_INIT, next = HOR_BUF_INIT;
+    do { /* a search may give short pages */
+        hor_buf_clear(&next);
+        if (rc == HOR_OK)
+            rc = hor_query_orders(service_parts(c->call)->store, &filter,
+                                  cursor.len > 0 ? cursor.data : NULL,
+                                  ORDERS_MAX - c->orders.count, service_take_order, &c->orders,
+                                  &next, err);
+        hor_buf_clear(&cursor);
+        hor_buf_puts(&cursor, hor_buf_text(&next));
+    } while (rc == HOR_OK && next.len > 0 && c->orders.count < ORDERS_MAX);
+    hor_buf_done(&cursor);
+    hor_buf_done(&next);
     hor_scope_done(&scope);
     return rc;
 }
