@@ -111,7 +111,10 @@ int database_error(struct hor_database *db, SQLSMALLINT type, SQLHANDLE handle, 
     text[sizeof text - 1] = '\0';
     char *said = (char *)text;
     hide_secret(db, said);
-    for (size_t n = strlen(said); n > 0 && (said[n - 1] == '\n' || said[n - 1] == ' '); n--)
+    for (char *p = said; *p != '\0'; p++) /* some drivers write several lines */
+        if (*p == '\n' || *p == '\r' || *p == '\t')
+            *p = ' ';
+    for (size_t n = strlen(said); n > 0 && said[n - 1] == ' '; n--)
         said[n - 1] = '\0';
     int code = code_of_state((const char *)state, native, said);
     if (code == HOR_ERR_UNREACHABLE)
