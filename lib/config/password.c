@@ -10,8 +10,8 @@
 #include "lib/config/users.h"
 
 /* Of an unknowable password: what an unknown user's attempt is compared with. */
-static const char nobody_hash[] =
-    "$y$j9T$E4zKUHVNe84Rodj6twCIuVIeXwJzcQy7ImSyWU0/fo3$CSecgDQqabFSx/VamTdrQUcrYuQAY/gEfi4N8kfmY.6";
+static const char nobody_hash[] = "$y$j9T$E4zKUHVNe84Rodj6twCIuVIeXwJzcQy7ImSyWU0/"
+                                  "fo3$CSecgDQqabFSx/VamTdrQUcrYuQAY/gEfi4N8kfmY.6";
 
 int hor_password_hash(const char *password, char out[HOR_PASSWORD_HASH_BYTES],
                       struct hor_error *err)

@@ -15,7 +15,10 @@ struct hor_users {
     size_t count, cap;
 };
 
-struct hor_users *hor_users_new(void) { return calloc(1, sizeof(struct hor_users)); }
+struct hor_users *hor_users_new(void)
+{
+    return calloc(1, sizeof(struct hor_users));
+}
 
 static void user_done(struct hor_user *user)
 {
@@ -38,7 +41,10 @@ void hor_users_free(struct hor_users *users)
     free(users);
 }
 
-size_t hor_users_count(const struct hor_users *users) { return users->count; }
+size_t hor_users_count(const struct hor_users *users)
+{
+    return users->count;
+}
 
 const struct hor_user *hor_users_at(const struct hor_users *users, size_t i)
 {
@@ -334,8 +340,8 @@ int hor_users_save(const struct hor_users *users, const char *path, struct hor_e
         hor_buf_puts(&out, "  </user>\n");
     }
     hor_buf_puts(&out, "</users>\n");
-    int rc = out.failed ? out_of_memory(err)
-                        : hor_file_write_atomic(path, out.data, out.len, 0600, err);
+    int rc =
+        out.failed ? out_of_memory(err) : hor_file_write_atomic(path, out.data, out.len, 0600, err);
     hor_buf_done(&out);
     return rc;
 }

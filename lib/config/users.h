@@ -24,7 +24,8 @@ enum {
     HOR_PASSWORD_HASH_BYTES = 400
 };
 
-/* A role given (deny false) or a single right taken away (deny true), for a folder and all below. */
+/* A role given (deny false) or a single right taken away (deny true), for a folder and all below.
+ */
 struct hor_grant {
     char *name; /* of the role or the right */
     char *folder;
@@ -58,7 +59,8 @@ const struct hor_user *hor_users_find(const struct hor_users *users, const char 
 int hor_users_add(struct hor_users *users, const char *name, const char *password,
                   struct hor_error *err);
 /* Gives a role (or, with `deny`, takes a right away) below `folder`; NULL means "/". What stands
- * there already is no error. HOR_ERR_NOT_FOUND; HOR_ERR_INVALID for a folder without leading "/". */
+ * there already is no error. HOR_ERR_NOT_FOUND; HOR_ERR_INVALID for a folder without leading "/".
+ */
 int hor_users_grant(struct hor_users *users, const char *name, const char *role_or_right,
                     const char *folder, bool deny, struct hor_error *err);
 int hor_users_set_password(struct hor_users *users, const char *name, const char *password,

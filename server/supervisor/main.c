@@ -15,7 +15,8 @@ enum { EXIT_USAGE = 2, EXIT_SETTINGS = 3, EXIT_CANNOT_START = 4 };
 static void print_help(void)
 {
     puts("horarium-supervisor --settings FILE\n\n"
-         "Keeps configuration, releases, history, users and roles, and serves the Controller and the\n"
+         "Keeps configuration, releases, history, users and roles, and serves the Controller and "
+         "the\n"
          "web services.\n\n"
          "  --settings FILE   the program's settings (xsd/settings.xsd)\n"
          "  --check-settings  read the settings, say what is wrong with them, and end\n"

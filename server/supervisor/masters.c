@@ -69,8 +69,7 @@ static int make_partner(struct master *master, const struct hor_settings_cluster
 
 int hor_masters_new(const struct hor_settings_cluster *clusters, size_t count,
                     struct hor_http_client *http, struct hor_store *store,
-                    struct hor_releases *releases, struct hor_masters **ret,
-                    struct hor_error *err)
+                    struct hor_releases *releases, struct hor_masters **ret, struct hor_error *err)
 {
     struct hor_masters *masters = calloc(1, sizeof *masters + count * sizeof masters->items[0]);
     if (masters == NULL)
@@ -151,10 +150,9 @@ static void ask_state(struct master *master)
     static const struct _mst__GetState request; /* has no members */
     struct held_state *held = calloc(1, sizeof *held);
     struct hor_error err = {0};
-    int rc = held != NULL
-                 ? hor_soap_call_op(master->partner, mst, GetState, &request, &held->soap,
-                                    &held->answer, STATE_TIMEOUT_MS, &err)
-                 : hor_error_set(&err, HOR_ERR_MEMORY, "out of memory");
+    int rc = held != NULL ? hor_soap_call_op(master->partner, mst, GetState, &request, &held->soap,
+                                             &held->answer, STATE_TIMEOUT_MS, &err)
+                          : hor_error_set(&err, HOR_ERR_MEMORY, "out of memory");
     struct held_state *old = NULL;
     pthread_mutex_lock(&master->lock);
     bool changed = master->reachable != (rc == HOR_OK);
@@ -188,8 +186,7 @@ static bool may_come(int rc)
 }
 
 /* One attempt to bring a release to the Master. */
-static int attempt(struct master *master, int64_t release, const char *actor,
-                   struct hor_error *err)
+static int attempt(struct master *master, int64_t release, const char *actor, struct hor_error *err)
 {
     struct hor_buf document = HOR_BUF_INIT;
     char sha256[65], detail[HOR_ERROR_TEXT_BYTES];
@@ -305,7 +302,10 @@ void hor_masters_stop(struct hor_masters *masters)
 
 /* ---- for the services ---- */
 
-size_t hor_masters_count(const struct hor_masters *masters) { return masters->count; }
+size_t hor_masters_count(const struct hor_masters *masters)
+{
+    return masters->count;
+}
 
 const char *hor_masters_name(const struct hor_masters *masters, size_t i)
 {
@@ -325,15 +325,14 @@ static struct master *find(struct hor_masters *masters, const char *name, struct
     else if (name == NULL)
         hor_error_set(err, HOR_ERR_NOT_FOUND, "no Master is in the settings");
     else
-        hor_error_set(err, HOR_ERR_NOT_FOUND, "Master '%.100s' is not known; known are: %.500s", name,
-                      hor_buf_text(&known));
+        hor_error_set(err, HOR_ERR_NOT_FOUND, "Master '%.100s' is not known; known are: %.500s",
+                      name, hor_buf_text(&known));
     hor_buf_done(&known);
     return NULL;
 }
 
 int hor_masters_partner(struct hor_masters *masters, const char *name,
-                        struct hor_soap_partner **ret, const char **ret_name,
-                        struct hor_error *err)
+                        struct hor_soap_partner **ret, const char **ret_name, struct hor_error *err)
 {
     struct hor_error why = {0};
     struct master *master = find(masters, name, &why);

@@ -68,7 +68,10 @@ static enum hor_http_outcome metrics(struct hor_supervisor *s,
     if (rc != HOR_OK) {
         if (rc == HOR_ERR_UNAUTHENTICATED)
             hor_http_header(response, "WWW-Authenticate", "Basic realm=\"Horarium\"");
-        return plain(response, rc == HOR_ERR_DENIED ? 403 : rc == HOR_ERR_BUSY ? 503 : 401,
+        return plain(response,
+                     rc == HOR_ERR_DENIED ? 403
+                     : rc == HOR_ERR_BUSY ? 503
+                                          : 401,
                      "sign in as somebody who has the right status.view\n");
     }
     struct hor_store_counts counts;
@@ -109,6 +112,7 @@ enum hor_http_outcome supervisor_handle(const struct hor_http_request *request,
     if (strcmp(path, "/") == 0 || strcmp(path, "/controller") == 0 ||
         hor_str_starts(path, "/controller/"))
         return hor_controller_handle(s->controller, request, response);
-    return plain(response, 404, "There is nothing here: pages are below /controller/, services below "
-                                "/soap/.\n");
+    return plain(response, 404,
+                 "There is nothing here: pages are below /controller/, services below "
+                 "/soap/.\n");
 }

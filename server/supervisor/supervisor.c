@@ -17,22 +17,28 @@ enum { MINUTE_MS = 60000 };
 
 /* ---- what the Controller needs ---- */
 
+static void gui_audit(struct hor_supervisor *s, const char *operation, const char *user,
+                      const char *from, int rc, const struct hor_error *err)
+{
+    struct hor_audit_entry entry = {.at_us = hor_clock_utc_us(),
+                                    .user = user,
+                                    .address = from,
+                                    .operation = operation,
+                                    .object = user,
+                                    .outcome = rc == HOR_OK ? "done" : "refused",
+                                    .detail = rc != HOR_OK && err != NULL ? err->text : NULL};
+    struct hor_error why;
+    if (hor_store_audit(s->parts.store, &entry, &why) != HOR_OK)
+        hor_log_error("audit of a %s is not stored: %s", operation, why.text);
+}
+
 static int gui_login(const char *user, const char *password, const char *from,
                      char token[HOR_CONTROLLER_TOKEN_BYTES], void *ctx, struct hor_error *err)
 {
     struct hor_supervisor *s = ctx;
     _Static_assert((int)HOR_CONTROLLER_TOKEN_BYTES >= (int)HOR_TOKEN_BYTES, "a token fits");
     int rc = hor_auth_login(s->parts.auth, user, password, from, token, NULL, err);
-    struct hor_audit_entry entry = {.at_us = hor_clock_utc_us(),
-                                    .user = user,
-                                    .address = from,
-                                    .operation = "Login",
-                                    .object = user,
-                                    .outcome = rc == HOR_OK ? "done" : "refused",
-                                    .detail = rc != HOR_OK && err != NULL ? err->text : NULL};
-    struct hor_error why;
-    if (hor_store_audit(s->parts.store, &entry, &why) != HOR_OK)
-        hor_log_error("audit of a login is not stored: %s", why.text);
+    gui_audit(s, "Login", user, from, rc, err);
     return rc;
 }
 
@@ -52,6 +58,11 @@ static void gui_release(struct hor_identity *who, void *ctx)
 static int gui_logout(const char *token, void *ctx, struct hor_error *err)
 {
     struct hor_supervisor *s = ctx;
+    struct hor_identity who;
+    if (hor_auth_identify(s->parts.auth, token, NULL, &who, NULL) == HOR_OK) {
+        gui_audit(s, "Logout", who.user, NULL, HOR_OK, NULL);
+        hor_auth_release(&who);
+    }
     return hor_auth_logout(s->parts.auth, token, err);
 }
 
@@ -103,9 +114,8 @@ static int open_auth(struct hor_supervisor *s, struct hor_error *err)
 static int open_masters(struct hor_supervisor *s, struct hor_error *err)
 {
     const struct hor_settings_listen *listen = &s->settings->common.listen;
-    struct hor_http_client_settings client = {.certificate_file = listen->certificate,
-                                              .key_file = listen->key,
-                                              .ca_file = listen->ca};
+    struct hor_http_client_settings client = {
+        .certificate_file = listen->certificate, .key_file = listen->key, .ca_file = listen->ca};
     int rc = hor_http_client_new(&client, &s->client, err);
     if (rc == HOR_OK)
         rc = hor_masters_new(s->settings->masters, s->settings->master_count, s->client,

@@ -20,7 +20,8 @@ struct hor_supervisor {
     struct hor_timer *minute;
 };
 
-/* The server's handler: services, pages, /metrics, /healthz. Worker threads; ctx is the Supervisor. */
+/* The server's handler: services, pages, /metrics, /healthz. Worker threads; ctx is the Supervisor.
+ */
 enum hor_http_outcome supervisor_handle(const struct hor_http_request *request,
                                         struct hor_http_response *response, void *ctx);
 

@@ -14,7 +14,10 @@
 #include "tests/lib/tap.h"
 
 static int64_t now_ms = INT64_C(1795435200000);
-static int64_t test_now(void) { return now_ms; }
+static int64_t test_now(void)
+{
+    return now_ms;
+}
 
 static void test_users(const char *file)
 {
@@ -252,8 +255,7 @@ int main(void)
     hor_xml_init();
     setenv("HORARIUM_DATADIR", hor_tap_srcdir(), 0);
     char *file = hor_path_join(hor_tap_tmpdir(), "users.xml");
-    char *connection =
-        hor_str_printf("Driver=SQLite3;Database=%s/h.sqlite", hor_tap_tmpdir());
+    char *connection = hor_str_printf("Driver=SQLite3;Database=%s/h.sqlite", hor_tap_tmpdir());
     test_users(file);
     test_cost(file);
     struct hor_auth_settings settings = {.users_file = file, .now_ms = test_now};

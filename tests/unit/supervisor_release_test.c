@@ -32,10 +32,10 @@ static void make_draft(void)
 {
     put("clusters/etl.agentCluster.xml",
         "<agentCluster " NS "><member name=\"a1\" url=\"https://127.0.0.1:4451\"/></agentCluster>");
-    put("finance/load.job.xml",
-        "<job " NS "><command program=\"/bin/true\"/></job>");
+    put("finance/load.job.xml", "<job " NS "><command program=\"/bin/true\"/></job>");
     put("finance/eod.chain.xml",
-        "<jobChain " NS " agentCluster=\"/clusters/etl\"><node id=\"load\" job=\"load\"/></jobChain>");
+        "<jobChain " NS
+        " agentCluster=\"/clusters/etl\"><node id=\"load\" job=\"load\"/></jobChain>");
 }
 
 static char state[30];
@@ -100,8 +100,10 @@ static void test_making(struct hor_releases *releases, struct hor_repository *re
     is_int(create(releases, repository, "req-1", &number, &problems, &err), HOR_OK, "a repeat");
     is_int(number, 1, "gives the first answer");
     is(state_of(store, 1), "validated", "it is validated");
-    is_int(hor_release_document(releases, 1, &one, sha, &err), HOR_OK, "its document: %s", err.text);
-    put("finance/load.job.xml", "<job " NS " title=\"Load\"><command program=\"/bin/true\"/></job>");
+    is_int(hor_release_document(releases, 1, &one, sha, &err), HOR_OK, "its document: %s",
+           err.text);
+    put("finance/load.job.xml",
+        "<job " NS " title=\"Load\"><command program=\"/bin/true\"/></job>");
     create(releases, repository, NULL, &number, &problems, &err);
     is_int(number, 2, "a changed draft makes the next");
     hor_release_document(releases, 1, &again, sha, &err);
@@ -191,7 +193,9 @@ static int note_difference(const char *path, const char *kind, const char *befor
     char line[120];
     (void)ctx;
     snprintf(line, sizeof line, "%s %s %s; ", path, kind,
-             before == NULL ? "added" : after == NULL ? "removed" : "changed");
+             before == NULL  ? "added"
+             : after == NULL ? "removed"
+                             : "changed");
     strncat(differences, line, sizeof differences - strlen(differences) - 1);
     return HOR_OK;
 }

@@ -27,7 +27,10 @@ static int call(const struct hor_identity *who, const char *body)
     return hor_soap_local(service, who, body, strlen(body), &answer, &err);
 }
 
-static const char *text(void) { return hor_buf_text(&answer); }
+static const char *text(void)
+{
+    return hor_buf_text(&answer);
+}
 
 static void test_layout(void)
 {
@@ -101,8 +104,8 @@ static bool open_all(void)
                 hor_auth_new(&auth, &parts.auth, &err) == HOR_OK &&
                 hor_repository_open(draft, &parts.repository, &err) == HOR_OK &&
                 hor_releases_open(hor_tap_tmpdir(), parts.store, &parts.releases, &err) == HOR_OK &&
-                hor_masters_new(NULL, 0, NULL, parts.store, parts.releases, &parts.masters,
-                                &err) == HOR_OK &&
+                hor_masters_new(NULL, 0, NULL, parts.store, parts.releases, &parts.masters, &err) ==
+                    HOR_OK &&
                 hor_soap_service_new("supervisor", hor_datadir(), hor_supervisor_operations,
                                      &hor_supervisor_policy, &parts, &service, &err) == HOR_OK;
     free(connection);
@@ -124,18 +127,15 @@ static void add_order(const char *id, const char *chain, bool ended, uint64_t in
     hor_event_set(&events[1]->task, "eod-1:load:1");
     hor_event_set(&events[1]->outcome, "success");
     events[1]->exit_code = 0;
-    events[2] = hor_event_new(ended ? HOR_EVENT_ORDER_ENDED : HOR_EVENT_ORDER_STARTED,
-                              1795435202000000);
+    events[2] =
+        hor_event_new(ended ? HOR_EVENT_ORDER_ENDED : HOR_EVENT_ORDER_STARTED, 1795435202000000);
     hor_event_set(&events[2]->order, id);
     if (ended)
         hor_event_set(&events[2]->state, "succeeded");
     for (int i = 0; i < 3; i++)
         events[i]->index = index + (uint64_t)i;
-    struct hor_store_batch batch = {.master = "main",
-                                    .run_id = "r",
-                                    .events = events,
-                                    .count = 3,
-                                    .read_up_to = index + 2};
+    struct hor_store_batch batch = {
+        .master = "main", .run_id = "r", .events = events, .count = 3, .read_up_to = index + 2};
     ok(hor_store_write(parts.store, &batch, &err) == HOR_OK, "order %s: %s", id, err.text);
     for (int i = 0; i < 3; i++)
         hor_event_free(events[i]);
@@ -167,8 +167,9 @@ static void test_releases(void)
                         "<release>1</release></GetObject>"),
            HOR_OK, "an object of a release");
     like(text(), "title>End &amp; day<", "with its title");
-    is_int(call(&admin, "<GetObject " SUP "><path>/finance/no</path><kind>chain</kind></GetObject>"),
-           HOR_ERR_NOT_FOUND, "an object that is not there");
+    is_int(
+        call(&admin, "<GetObject " SUP "><path>/finance/no</path><kind>chain</kind></GetObject>"),
+        HOR_ERR_NOT_FOUND, "an object that is not there");
     like(text(), "the draft has no chain /finance/no", "is named");
 }
 
@@ -182,8 +183,9 @@ static void test_orders(void)
     like(text(), "nodes>2<", "with the number of nodes from the release");
     is_int(call(&bert, "<ListOrders " SUP "/>"), HOR_OK, "for somebody who is limited");
     ok(strstr(text(), "eod-1") && !strstr(text(), "it-1"), "only his folder's");
-    is_int(call(&admin, "<ListOrders " SUP "><filter><state>sleeping</state></filter></ListOrders>"),
-           HOR_ERR_INVALID, "a state that is none");
+    is_int(
+        call(&admin, "<ListOrders " SUP "><filter><state>sleeping</state></filter></ListOrders>"),
+        HOR_ERR_INVALID, "a state that is none");
     like(text(), "InvalidRequest", "is an invalid request");
     is_int(call(&admin, "<GetOrder " SUP "><id>eod-1</id></GetOrder>"), HOR_OK, "one");
     like(text(), "on=\"failure\"", "its edges with their conditions");
@@ -195,9 +197,11 @@ static void test_orders(void)
     is_int(call(&bert, "<GetOrder " SUP "><id>it-1</id></GetOrder>"), HOR_ERR_DENIED,
            "another folder's order");
     like(text(), "lacks the right order.view for /it/x", "is refused with a sentence");
-    is_int(call(&admin, "<GetOrder " SUP "><id>nope</id></GetOrder>"), HOR_ERR_NOT_FOUND, "unknown");
+    is_int(call(&admin, "<GetOrder " SUP "><id>nope</id></GetOrder>"), HOR_ERR_NOT_FOUND,
+           "unknown");
     is_int(call(&admin, "<ListTasks " SUP "><order>eod-1</order></ListTasks>"), HOR_OK, "attempts");
-    is_int(call(&admin, "<GetPlan " SUP "><planDay>2026-11-24</planDay></GetPlan>"), HOR_OK, "plan");
+    is_int(call(&admin, "<GetPlan " SUP "><planDay>2026-11-24</planDay></GetPlan>"), HOR_OK,
+           "plan");
     is_int(call(&admin, "<GetOverview " SUP "/>"), HOR_OK, "overview");
     is_int(call(&admin, "<ListChains " SUP "/>"), HOR_OK, "chains");
     is_int(call(&admin, "<GetEvents " SUP "><after>0</after></GetEvents>"), HOR_OK, "events");
@@ -224,8 +228,9 @@ static void test_control(void)
     like(text(), "outcome>refused<", "refused");
     like(text(), "it has ended", "with the reason");
     like(text(), "outcome>wouldDo<", "and one would be done");
-    is_int(call(&bert, "<ControlOrders " SUP "><action>suspend</action><filter><state>active</state>"
-                       "<state>ended</state></filter><dryRun>true</dryRun></ControlOrders>"),
+    is_int(call(&bert,
+                "<ControlOrders " SUP "><action>suspend</action><filter><state>active</state>"
+                "<state>ended</state></filter><dryRun>true</dryRun></ControlOrders>"),
            HOR_OK, "a filter");
     ok(strstr(text(), "eod-2") && !strstr(text(), "it-1"), "reaches one's own folder only");
     is_int(call(&bert, "<AddOrder " SUP "><chain>/it/x</chain></AddOrder>"), HOR_ERR_DENIED,
@@ -246,8 +251,9 @@ static void test_sessions(void)
     is_int(call(&nobody, "<Login " SUP "><user>bert</user><password>wrong word</password></Login>"),
            HOR_ERR_UNAUTHENTICATED, "a wrong password");
     like(text(), "user or password is wrong", "is told so");
-    is_int(call(&nobody, "<Login " SUP "><user>bert</user><password>correct horse</password></Login>"),
-           HOR_OK, "the right one");
+    is_int(
+        call(&nobody, "<Login " SUP "><user>bert</user><password>correct horse</password></Login>"),
+        HOR_OK, "the right one");
     is_int(call(&bert, "<WhoAmI " SUP "/>"), HOR_OK, "who am I");
     ok(strstr(text(), "role>operator<") && strstr(text(), "right>order.control<") &&
            !strstr(text(), "release.deploy"),

@@ -381,8 +381,8 @@ static void test_pages(struct hor_store *store)
     walk(store, &day, 7, true);
     ok(page_count == MANY && all_different(), "orders that arrive meanwhile disturb no page");
 
-    struct hor_order_filter states = {.states = {"waiting", "ended"}, .state_count = 2,
-                                      .plan_day = "2026-11-25"};
+    struct hor_order_filter states = {
+        .states = {"waiting", "ended"}, .state_count = 2, .plan_day = "2026-11-25"};
     walk(store, &states, 9, false);
     ok(page_count == MANY + 50 && all_different(), "groups of states, merged: %d", page_count);
     struct hor_order_filter folder = {.folder = "/many"};
@@ -504,9 +504,9 @@ int main(void)
     struct hor_store *store = NULL;
     static struct script s;
     const char *other = getenv("HOR_TEST_DATABASE");
-    char *connection = other != NULL
-                           ? hor_strdup(other)
-                           : hor_str_printf("Driver=SQLite3;Database=%s/h.sqlite", hor_tap_tmpdir());
+    char *connection =
+        other != NULL ? hor_strdup(other)
+                      : hor_str_printf("Driver=SQLite3;Database=%s/h.sqlite", hor_tap_tmpdir());
     if (!ok(hor_store_open(connection, 2, &store, &err) == HOR_OK, "open: %s", err.text))
         return done_testing();
     test_rows(store, &s);

@@ -137,8 +137,8 @@ int hor_auth_new(const struct hor_auth_settings *settings, struct hor_auth **ret
         auth->changed = st.st_mtim;
         auth->inode = st.st_ino;
     }
-    if (rc == HOR_OK &&
-        (auth->sessions = sessions_new(settings->store, idle_ms * 1000, absolute_ms * 1000)) == NULL)
+    if (rc == HOR_OK && (auth->sessions = sessions_new(settings->store, idle_ms * 1000,
+                                                       absolute_ms * 1000)) == NULL)
         rc = hor_error_set(err, HOR_ERR_MEMORY, "authentication: out of memory");
     if (rc != HOR_OK) {
         hor_auth_free(auth);
@@ -330,9 +330,8 @@ static int by_basic(struct hor_auth *auth, const char *credentials, const char *
                     struct hor_identity *who, struct hor_error *err)
 {
     struct hor_buf text = HOR_BUF_INIT;
-    int rc = strlen(credentials) < 2000
-                 ? hor_base64_decode(credentials, strlen(credentials), &text)
-                 : HOR_ERR_LIMIT;
+    int rc = strlen(credentials) < 2000 ? hor_base64_decode(credentials, strlen(credentials), &text)
+                                        : HOR_ERR_LIMIT;
     char *colon = rc == HOR_OK && text.data != NULL && strlen(text.data) == text.len
                       ? strchr(text.data, ':')
                       : NULL;
@@ -422,7 +421,7 @@ bool hor_auth_may(const struct hor_identity *who, const char *right, const char 
     if (user == NULL || !hor_right_find(right, &reach, NULL) ||
         hor_scope_of(user, right, &scope) != HOR_OK)
         return false;
-    bool may = reach == HOR_RIGHT_ROOT                     ? hor_scope_has(&scope, "/")
+    bool may = reach == HOR_RIGHT_ROOT                       ? hor_scope_has(&scope, "/")
                : path == NULL || reach == HOR_RIGHT_ANYWHERE ? !hor_scope_empty(&scope)
                                                              : hor_scope_has(&scope, path);
     hor_scope_done(&scope);
@@ -436,11 +435,11 @@ int hor_auth_require(const struct hor_identity *who, const char *right, const ch
         return HOR_OK;
     if (hor_auth_user(who) == NULL)
         return hor_error_set(err, HOR_ERR_UNAUTHENTICATED, "sign in first");
-    return path != NULL ? hor_error_set(err, HOR_ERR_DENIED,
-                                        "user '%s' lacks the right %s for %.400s", who->user, right,
-                                        path)
-                        : hor_error_set(err, HOR_ERR_DENIED, "user '%s' lacks the right %s",
-                                        who->user, right);
+    return path != NULL
+               ? hor_error_set(err, HOR_ERR_DENIED, "user '%s' lacks the right %s for %.400s",
+                               who->user, right, path)
+               : hor_error_set(err, HOR_ERR_DENIED, "user '%s' lacks the right %s", who->user,
+                               right);
 }
 
 int hor_auth_scope(const struct hor_identity *who, const char *right, struct hor_scope *ret,

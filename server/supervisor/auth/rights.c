@@ -10,7 +10,7 @@ static const struct {
 } rights[] = {
 #define RIGHT(name, reach, viewer, operator, author, approver, administrator)                      \
     {name, HOR_RIGHT_##reach,                                                                      \
-     (viewer * HOR_ROLE_VIEWER) | (operator * HOR_ROLE_OPERATOR) | (author * HOR_ROLE_AUTHOR) |    \
+     (viewer * HOR_ROLE_VIEWER) | (operator* HOR_ROLE_OPERATOR) | (author * HOR_ROLE_AUTHOR) |     \
          (approver * HOR_ROLE_APPROVER) | (administrator * HOR_ROLE_ADMINISTRATOR)},
     HOR_RIGHT_TABLE(RIGHT)
 #undef RIGHT
@@ -27,9 +27,15 @@ static const struct {
              {"administrator", HOR_ROLE_ADMINISTRATOR}};
 enum { ROLES = sizeof roles / sizeof *roles };
 
-size_t hor_right_count(void) { return RIGHTS; }
+size_t hor_right_count(void)
+{
+    return RIGHTS;
+}
 
-const char *hor_right_name(size_t i) { return i < RIGHTS ? rights[i].name : NULL; }
+const char *hor_right_name(size_t i)
+{
+    return i < RIGHTS ? rights[i].name : NULL;
+}
 
 bool hor_right_find(const char *name, enum hor_right_reach *ret_reach, unsigned *ret_roles)
 {

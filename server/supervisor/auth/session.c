@@ -209,8 +209,7 @@ int sessions_each(struct sessions *sessions, const char *user, int64_t now_us, h
     size_t pos = 0;
     int rc = 0;
     pthread_mutex_lock(&sessions->lock);
-    for (struct session *s;
-         rc == 0 && (s = hor_map_next(sessions->open, &pos, NULL)) != NULL;)
+    for (struct session *s; rc == 0 && (s = hor_map_next(sessions->open, &pos, NULL)) != NULL;)
         if (!over(sessions, s, now_us) && (user == NULL || strcmp(user, s->info.user) == 0))
             rc = fn(&s->info, ctx);
     pthread_mutex_unlock(&sessions->lock);

@@ -61,8 +61,7 @@ int hor_store_session_used(struct hor_store *store, const char *token_hash, int6
                            NULL, err);
 }
 
-int hor_store_session_remove(struct hor_store *store, const char *token_hash,
-                             struct hor_error *err)
+int hor_store_session_remove(struct hor_store *store, const char *token_hash, struct hor_error *err)
 {
     struct hor_batch *row = hor_batch_new("s");
     hor_batch_text(row, token_hash);

@@ -105,8 +105,7 @@ int database_error(struct hor_database *db, SQLSMALLINT type, SQLHANDLE handle, 
     SQLCHAR state[6] = "", text[512] = "";
     SQLINTEGER native = 0;
     SQLSMALLINT len = 0;
-    if (!SQL_SUCCEEDED(
-            SQLGetDiagRec(type, handle, 1, state, &native, text, sizeof text - 1, &len)))
+    if (!SQL_SUCCEEDED(SQLGetDiagRec(type, handle, 1, state, &native, text, sizeof text - 1, &len)))
         return hor_error_set(err, HOR_ERR_IO, "%s: the driver gives no reason", doing);
     text[sizeof text - 1] = '\0';
     char *said = (char *)text;
@@ -161,7 +160,7 @@ static int driver_missing(const char *connection, struct hor_error *err)
         free(dsn);
         return rc;
     }
-    const char *package = strncasecmp(driver, "SQLite", 6) == 0       ? "libsqliteodbc"
+    const char *package = strncasecmp(driver, "SQLite", 6) == 0        ? "libsqliteodbc"
                           : strncasecmp(driver, "PostgreSQL", 10) == 0 ? "odbc-postgresql"
                           : strncasecmp(driver, "MariaDB", 7) == 0     ? "odbc-mariadb"
                           : strncasecmp(driver, "FreeTDS", 7) == 0     ? "tdsodbc"
@@ -183,9 +182,8 @@ static int connect_error(struct hor_database *db, struct hor_error *err)
 {
     SQLCHAR state[6] = "", text[512] = "";
     SQLSMALLINT len = 0;
-    for (SQLSMALLINT i = 1;
-         SQL_SUCCEEDED(SQLGetDiagRec(SQL_HANDLE_DBC, db->dbc, i, state, NULL, text,
-                                     sizeof text - 1, &len));
+    for (SQLSMALLINT i = 1; SQL_SUCCEEDED(
+             SQLGetDiagRec(SQL_HANDLE_DBC, db->dbc, i, state, NULL, text, sizeof text - 1, &len));
          i++)
         if (strncmp((char *)state, "IM00", 4) == 0 || strstr((char *)text, "Can't open lib"))
             return driver_missing(db->connection, err);
@@ -243,7 +241,7 @@ static void find_kind(struct hor_database *db)
     SQLSMALLINT len = 0;
     SQLGetInfo(db->dbc, SQL_DBMS_NAME, name, sizeof name, &len);
     const char *dbms = (const char *)name;
-    db->kind = strncasecmp(dbms, "SQLite", 6) == 0       ? HOR_DATABASE_SQLITE
+    db->kind = strncasecmp(dbms, "SQLite", 6) == 0        ? HOR_DATABASE_SQLITE
                : strncasecmp(dbms, "PostgreSQL", 10) == 0 ? HOR_DATABASE_POSTGRESQL
                : strncasecmp(dbms, "MariaDB", 7) == 0 || strncasecmp(dbms, "MySQL", 5) == 0
                    ? HOR_DATABASE_MARIADB
@@ -301,8 +299,7 @@ int hor_database_open(const char *connection, struct hor_database **ret, struct 
     int rc = HOR_OK;
     /* An environment of its own: the driver manager serialises calls of one environment. */
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &db->env)) ||
-        !SQL_SUCCEEDED(
-            SQLSetEnvAttr(db->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)SQL_OV_ODBC3, 0)))
+        !SQL_SUCCEEDED(SQLSetEnvAttr(db->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)SQL_OV_ODBC3, 0)))
         rc = hor_error_set(err, HOR_ERR_MEMORY, "open database: ODBC gives no environment");
     if (rc == HOR_OK)
         rc = establish(db, err);
@@ -329,7 +326,10 @@ void hor_database_close(struct hor_database *db)
     free(db);
 }
 
-enum hor_database_kind hor_database_kind(const struct hor_database *db) { return db->kind; }
+enum hor_database_kind hor_database_kind(const struct hor_database *db)
+{
+    return db->kind;
+}
 
 int hor_database_begin(struct hor_database *db, struct hor_error *err)
 {

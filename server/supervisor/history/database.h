@@ -55,7 +55,8 @@ size_t hor_batch_rows(const struct hor_batch *batch); /* complete rows */
 
 /* Runs the statement once for each row, with parameter arrays. `ret_changed` (may be NULL) is the
  * number of rows that it touched, -1 when the driver does not tell. HOR_ERR_EXISTS for a key that
- * is there already, HOR_ERR_BUSY when another one holds a lock too long. No rows: nothing is run. */
+ * is there already, HOR_ERR_BUSY when another one holds a lock too long. No rows: nothing is run.
+ */
 int hor_database_run(struct hor_database *db, const char *sql, const struct hor_batch *batch,
                      int64_t *ret_changed, struct hor_error *err);
 /* Asks, with the batch's only row as values (NULL: none). */

@@ -52,7 +52,8 @@ static const char *const first_tables[] = {
     "order_id VARCHAR(250) NOT NULL, arg_name VARCHAR(250) NOT NULL, arg_value @text@, "
     "is_secret BIGINT NOT NULL, PRIMARY KEY (task_id, seq))@tail@",
     "CREATE INDEX task_output_order ON task_output (order_id)",
-    /* What is asked of every chain at once; counting it from 10 million orders would take seconds. */
+    /* What is asked of every chain at once; counting it from 10 million orders would take seconds.
+     */
     "CREATE TABLE chain_last (chain VARCHAR(400) NOT NULL PRIMARY KEY, last_state VARCHAR(20) NOT "
     "NULL, last_ended_us BIGINT NOT NULL, run_count BIGINT NOT NULL, mean_ms BIGINT)@tail@",
     /* Chains that a person holds, per Master. */
@@ -91,7 +92,10 @@ static const struct {
 
 enum { NEWEST = sizeof steps / sizeof *steps };
 
-int hor_migration_newest(void) { return NEWEST; }
+int hor_migration_newest(void)
+{
+    return NEWEST;
+}
 
 static const char *word(enum hor_database_kind kind, const char *name, size_t len)
 {

@@ -23,17 +23,19 @@ enum { HOR_ORDER_STATES_MAX = 20 };
 
 /* What stands here must all hold; NULL, 0 and HOR_EVENT_NONE leave out a condition. */
 struct hor_order_filter {
-    const char *states[HOR_ORDER_STATES_MAX]; /* any of them; groups: active waiting ended problem */
+    const char
+        *states[HOR_ORDER_STATES_MAX]; /* any of them; groups: active waiting ended problem */
     size_t state_count;
     const char *chain, *folder, *agent, *master, *plan_day, *text;
-    int64_t from_us, to_us; /* planned in [from, to) */
+    int64_t from_us, to_us;        /* planned in [from, to) */
     const struct hor_scope *scope; /* only orders of chains in it; NULL: all */
     bool ascending;                /* earliest planned first; else latest first */
 };
 
-/* A page of at most `limit` orders. `cursor` NULL begins; `next` gets the cursor of the next page or
- * stays empty at the end. A search (folder, master, agent, text, scope) looks at some 20,000 orders
- * for one page: such a page may hold fewer orders than the limit, even none, and yet not be the last. HOR_ERR_INVALID for a cursor that is none, or an unknown state. */
+/* A page of at most `limit` orders. `cursor` NULL begins; `next` gets the cursor of the next page
+ * or stays empty at the end. A search (folder, master, agent, text, scope) looks at some 20,000
+ * orders for one page: such a page may hold fewer orders than the limit, even none, and yet not be
+ * the last. HOR_ERR_INVALID for a cursor that is none, or an unknown state. */
 int hor_query_orders(struct hor_store *store, const struct hor_order_filter *filter,
                      const char *cursor, int limit, hor_order_row_fn *fn, void *ctx,
                      struct hor_buf *next, struct hor_error *err);
@@ -104,8 +106,7 @@ int hor_query_events(struct hor_store *store, uint64_t after, const char *order,
 
 /* Chains that are held: master, chain. */
 typedef int hor_hold_row_fn(const char *master, const char *chain, void *ctx);
-int hor_query_holds(struct hor_store *store, hor_hold_row_fn *fn, void *ctx,
-                    struct hor_error *err);
+int hor_query_holds(struct hor_store *store, hor_hold_row_fn *fn, void *ctx, struct hor_error *err);
 
 /* Latest first. */
 typedef int hor_audit_row_fn(const struct hor_audit_entry *entry, void *ctx);

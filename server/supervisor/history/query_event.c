@@ -101,12 +101,15 @@ static int audit_row(struct hor_rows *r, void *ctx, struct hor_error *err)
         audit->more = true;
         return HOR_OK;
     }
-    struct hor_audit_entry entry = {
-        .at_us = hor_rows_int(r, 1),      .user = hor_rows_text(r, 2),
-        .address = hor_rows_text(r, 3),   .operation = hor_rows_text(r, 4),
-        .object = hor_rows_text(r, 5),    .reason = hor_rows_text(r, 6),
-        .outcome = hor_rows_text(r, 7),   .detail = hor_rows_text(r, 8),
-        .correlation = hor_rows_text(r, 9)};
+    struct hor_audit_entry entry = {.at_us = hor_rows_int(r, 1),
+                                    .user = hor_rows_text(r, 2),
+                                    .address = hor_rows_text(r, 3),
+                                    .operation = hor_rows_text(r, 4),
+                                    .object = hor_rows_text(r, 5),
+                                    .reason = hor_rows_text(r, 6),
+                                    .outcome = hor_rows_text(r, 7),
+                                    .detail = hor_rows_text(r, 8),
+                                    .correlation = hor_rows_text(r, 9)};
     audit->last = hor_rows_int(r, 0);
     audit->count++;
     return audit->fn(&entry, audit->ctx);

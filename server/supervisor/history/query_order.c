@@ -12,16 +12,24 @@
 
 static void read_order(struct hor_rows *r, struct hor_order_row *row)
 {
-    *row = (struct hor_order_row){
-        .id = hor_rows_text(r, 0),       .master = hor_rows_text(r, 1),
-        .cluster = hor_rows_text(r, 2),  .chain = hor_rows_text(r, 3),
-        .title = hor_rows_text(r, 4),    .plan_day = hor_rows_text(r, 5),
-        .schedule = hor_rows_text(r, 6), .state = hor_rows_text(r, 7),
-        .mark = hor_rows_text(r, 8),     .place = hor_rows_text(r, 9),
-        .cause = hor_rows_text(r, 10),   .release = hor_rows_int(r, 11),
-        .planned_us = hor_rows_int(r, 12), .due_us = hor_rows_int(r, 13),
-        .started_us = hor_rows_int(r, 14), .ended_us = hor_rows_int(r, 15),
-        .priority = hor_rows_int(r, 16), .nodes_done = hor_rows_int(r, 17)};
+    *row = (struct hor_order_row){.id = hor_rows_text(r, 0),
+                                  .master = hor_rows_text(r, 1),
+                                  .cluster = hor_rows_text(r, 2),
+                                  .chain = hor_rows_text(r, 3),
+                                  .title = hor_rows_text(r, 4),
+                                  .plan_day = hor_rows_text(r, 5),
+                                  .schedule = hor_rows_text(r, 6),
+                                  .state = hor_rows_text(r, 7),
+                                  .mark = hor_rows_text(r, 8),
+                                  .place = hor_rows_text(r, 9),
+                                  .cause = hor_rows_text(r, 10),
+                                  .release = hor_rows_int(r, 11),
+                                  .planned_us = hor_rows_int(r, 12),
+                                  .due_us = hor_rows_int(r, 13),
+                                  .started_us = hor_rows_int(r, 14),
+                                  .ended_us = hor_rows_int(r, 15),
+                                  .priority = hor_rows_int(r, 16),
+                                  .nodes_done = hor_rows_int(r, 17)};
 }
 
 static const struct {
@@ -148,8 +156,8 @@ static const char *order_of(const struct hor_order_filter *f)
                         : " ORDER BY planned_us DESC, order_id DESC";
 }
 
-/* The first `limit` rows by the indexed conditions. Each state is asked by itself, so that its index
- * gives them without sorting all. */
+/* The first `limit` rows by the indexed conditions. Each state is asked by itself, so that its
+ * index gives them without sorting all. */
 static void add_window(struct question *q, const struct hor_order_filter *f, const char **states,
                        size_t state_count, const struct question_place *after, int limit)
 {
@@ -210,7 +218,8 @@ static int window_end(struct hor_rows *rows, void *ctx, struct hor_error *err)
     return HOR_OK;
 }
 
-/* Looks through a window of rows. When it is full and the page is not, the page goes on behind it. */
+/* Looks through a window of rows. When it is full and the page is not, the page goes on behind it.
+ */
 static int search(struct hor_store *store, const struct hor_order_filter *filter,
                   const char **states, size_t state_count, const struct question_place *after,
                   struct page *page, struct hor_error *err)
@@ -301,8 +310,7 @@ int hor_query_orders_named(struct hor_store *store, char *const *ids, size_t cou
         struct page page = {.fn = fn, .ctx = ctx};
         struct question *q = question_new("SELECT " COLUMNS " FROM order_run WHERE order_id IN (");
         for (size_t i = 0; i < AT_ONCE; i++) /* filled up with the last: the text stays the same */
-            question_text(q, i == 0 ? "?" : ", ?",
-                          ids[first + i < count ? first + i : count - 1]);
+            question_text(q, i == 0 ? "?" : ", ?", ids[first + i < count ? first + i : count - 1]);
         question_add(q, ")");
         rc = question_ask(store, q, single_row, &page, err);
         question_free(q);

@@ -25,17 +25,26 @@ static int task_row(struct hor_rows *r, void *ctx, struct hor_error *err)
         page->more = true;
         return HOR_OK;
     }
-    struct hor_task_row row = {
-        .id = hor_rows_text(r, 0),          .order = hor_rows_text(r, 1),
-        .master = hor_rows_text(r, 2),      .cluster = hor_rows_text(r, 3),
-        .chain = hor_rows_text(r, 4),       .node = hor_rows_text(r, 5),
-        .job = hor_rows_text(r, 6),         .agent = hor_rows_text(r, 7),
-        .state = hor_rows_text(r, 8),       .outcome = hor_rows_text(r, 9),
-        .cause = hor_rows_text(r, 10),      .attempt = hor_rows_int(r, 11),
-        .exit_code = hor_rows_int(r, 12),   .signal = hor_rows_int(r, 13),
-        .assigned_us = hor_rows_int(r, 14), .started_us = hor_rows_int(r, 15),
-        .ended_us = hor_rows_int(r, 16),    .cpu_ms = hor_rows_int(r, 17),
-        .max_rss_kb = hor_rows_int(r, 18),  .log_bytes = hor_rows_int(r, 19)};
+    struct hor_task_row row = {.id = hor_rows_text(r, 0),
+                               .order = hor_rows_text(r, 1),
+                               .master = hor_rows_text(r, 2),
+                               .cluster = hor_rows_text(r, 3),
+                               .chain = hor_rows_text(r, 4),
+                               .node = hor_rows_text(r, 5),
+                               .job = hor_rows_text(r, 6),
+                               .agent = hor_rows_text(r, 7),
+                               .state = hor_rows_text(r, 8),
+                               .outcome = hor_rows_text(r, 9),
+                               .cause = hor_rows_text(r, 10),
+                               .attempt = hor_rows_int(r, 11),
+                               .exit_code = hor_rows_int(r, 12),
+                               .signal = hor_rows_int(r, 13),
+                               .assigned_us = hor_rows_int(r, 14),
+                               .started_us = hor_rows_int(r, 15),
+                               .ended_us = hor_rows_int(r, 16),
+                               .cpu_ms = hor_rows_int(r, 17),
+                               .max_rss_kb = hor_rows_int(r, 18),
+                               .log_bytes = hor_rows_int(r, 19)};
     page->count++;
     page->last.number = row.assigned_us;
     snprintf(page->last.id, sizeof page->last.id, "%s", row.id);
@@ -127,9 +136,9 @@ int hor_query_tasks(struct hor_store *store, const struct hor_task_filter *f, co
         if (bad != HOR_OK)
             return bad;
     }
-    bool searched = (f->order != NULL) + (f->job != NULL) + (f->agent != NULL) +
-                            (f->outcome != NULL) > 1 ||
-                    (f->scope != NULL && !hor_scope_everywhere(f->scope));
+    bool searched =
+        (f->order != NULL) + (f->job != NULL) + (f->agent != NULL) + (f->outcome != NULL) > 1 ||
+        (f->scope != NULL && !hor_scope_everywhere(f->scope));
     int rc;
     if (searched) {
         rc = search(store, f, after, &page, err);

@@ -10,7 +10,7 @@ void record_order_free(void *p)
     struct record_order *order = p;
     if (order == NULL)
         return;
-    char *const strings[] = {order->id,    order->master,   order->cluster, order->chain,
+    char *const strings[] = {order->id,    order->master,   order->cluster,  order->chain,
                              order->title, order->plan_day, order->schedule, order->state,
                              order->mark,  order->place,    order->cause};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
@@ -24,8 +24,8 @@ void record_task_free(void *p)
     struct record_task *task = p;
     if (task == NULL)
         return;
-    char *const strings[] = {task->id,  task->order, task->master, task->cluster,
-                             task->chain, task->node, task->job,   task->agent,
+    char *const strings[] = {task->id,    task->order,   task->master, task->cluster,
+                             task->chain, task->node,    task->job,    task->agent,
                              task->state, task->outcome, task->cause};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);
@@ -161,7 +161,10 @@ static struct record_task *task_of(struct record *record, const struct hor_event
     return task;
 }
 
-static bool ended(const struct record_order *order) { return order->ended_us != HOR_EVENT_NONE; }
+static bool ended(const struct record_order *order)
+{
+    return order->ended_us != HOR_EVENT_NONE;
+}
 
 static bool order_is(const struct record_order *order, const char *state)
 {
@@ -281,9 +284,9 @@ static int apply_task(struct record_task *task, struct record_order *order,
 {
     int rc = take_text(&task->job, event->job);
     rc = rc != HOR_OK ? rc : take_text(&task->agent, event->agent);
-    rc = rc != HOR_OK ? rc
-                      : take_text(&task->cluster,
-                                  event->cluster != NULL ? event->cluster : order->cluster);
+    rc = rc != HOR_OK
+             ? rc
+             : take_text(&task->cluster, event->cluster != NULL ? event->cluster : order->cluster);
     if (rc != HOR_OK)
         return rc;
     switch (event->type) {
@@ -356,9 +359,9 @@ int record_apply(struct record *record, const struct hor_event *event)
     if (order == NULL)
         return HOR_ERR_MEMORY;
     order->changed = true;
-    bool about_task =
-        event->type == HOR_EVENT_TASK_ASSIGNED || event->type == HOR_EVENT_TASK_STARTED ||
-        event->type == HOR_EVENT_TASK_ENDED || event->type == HOR_EVENT_TASK_IN_DOUBT;
+    bool about_task = event->type == HOR_EVENT_TASK_ASSIGNED ||
+                      event->type == HOR_EVENT_TASK_STARTED ||
+                      event->type == HOR_EVENT_TASK_ENDED || event->type == HOR_EVENT_TASK_IN_DOUBT;
     if (!about_task || event->task == NULL)
         return apply_order(order, event);
     struct record_task *task = task_of(record, event, order);

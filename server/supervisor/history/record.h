@@ -12,12 +12,13 @@
 #include "lib/model/event.h"
 
 struct record_order {
-    char *id, *master, *cluster, *chain, *title, *plan_day, *schedule, *state, *mark, *place, *cause;
+    char *id, *master, *cluster, *chain, *title, *plan_day, *schedule, *state, *mark, *place,
+        *cause;
     int64_t release, planned_us, due_us, started_us, ended_us, priority, nodes_done;
-    bool stored;  /* there is a row already */
-    bool changed; /* the row shall be written */
+    bool stored;     /* there is a row already */
+    bool changed;    /* the row shall be written */
     bool just_ended; /* by this batch */
-    bool recount; /* a person touched nodes: nodes_done must be counted from the events */
+    bool recount;    /* a person touched nodes: nodes_done must be counted from the events */
     struct hor_arguments arguments;
     bool arguments_changed;
 };
@@ -34,7 +35,8 @@ struct record_task {
 /* What is known of a chain's ended orders. */
 struct record_chain {
     char *last_state;
-    int64_t last_ended_us, run_count, mean_ms; /* mean of the successful ones, the latest count most */
+    int64_t last_ended_us, run_count,
+        mean_ms; /* mean of the successful ones, the latest count most */
     bool stored;
 };
 

@@ -59,13 +59,17 @@ static int release_row(struct hor_rows *r, void *ctx, struct hor_error *err)
 {
     struct releases *releases = ctx;
     (void)err;
-    struct hor_release_row row = {
-        .number = hor_rows_int(r, 0),      .state = hor_rows_text(r, 1),
-        .sha256 = hor_rows_text(r, 2),     .revision = hor_rows_text(r, 3),
-        .author = hor_rows_text(r, 4),     .approver = hor_rows_text(r, 5),
-        .reason = hor_rows_text(r, 6),     .request_id = hor_rows_text(r, 7),
-        .objects = hor_rows_int(r, 8),     .created_us = hor_rows_int(r, 9),
-        .approved_us = hor_rows_int(r, 10)};
+    struct hor_release_row row = {.number = hor_rows_int(r, 0),
+                                  .state = hor_rows_text(r, 1),
+                                  .sha256 = hor_rows_text(r, 2),
+                                  .revision = hor_rows_text(r, 3),
+                                  .author = hor_rows_text(r, 4),
+                                  .approver = hor_rows_text(r, 5),
+                                  .reason = hor_rows_text(r, 6),
+                                  .request_id = hor_rows_text(r, 7),
+                                  .objects = hor_rows_int(r, 8),
+                                  .created_us = hor_rows_int(r, 9),
+                                  .approved_us = hor_rows_int(r, 10)};
     return releases->fn(&row, releases->ctx);
 }
 
@@ -73,8 +77,7 @@ int hor_query_releases(struct hor_store *store, int64_t number, const char *requ
                        hor_release_row_fn *fn, void *ctx, struct hor_error *err)
 {
     struct releases releases = {fn, ctx};
-    struct question *q =
-        question_new("SELECT " RELEASE_COLUMNS " FROM release_info WHERE 1 = 1");
+    struct question *q = question_new("SELECT " RELEASE_COLUMNS " FROM release_info WHERE 1 = 1");
     if (number > 0)
         question_int(q, " AND release_no = ?", number);
     if (request_id != NULL)
@@ -190,12 +193,12 @@ int hor_store_deployment_begin(struct hor_store *store, int64_t release, const c
 static int take_place(struct hor_database *db, int64_t release, const char *master, int64_t now_us,
                       struct hor_error *err)
 {
-    int rc = run(db,
-                 "UPDATE deployment SET state = 'superseded', changed_us = ? WHERE master = ? AND "
-                 "release_no <> ? AND state IN ('deployed', 'failed')",
-                 "isi",
-                 (struct run_value[]){{.number = now_us}, {.text = master}, {.number = release}},
-                 NULL, err);
+    int rc =
+        run(db,
+            "UPDATE deployment SET state = 'superseded', changed_us = ? WHERE master = ? AND "
+            "release_no <> ? AND state IN ('deployed', 'failed')",
+            "isi", (struct run_value[]){{.number = now_us}, {.text = master}, {.number = release}},
+            NULL, err);
     rc = rc != HOR_OK ? rc
                       : run(db, "UPDATE release_info SET state = 'deployed' WHERE release_no = ?",
                             "i", (struct run_value[]){{.number = release}}, NULL, err);

@@ -7,7 +7,7 @@
 #include "server/supervisor/history/database_internal.h"
 
 enum {
-    BATCH_MAX_TYPES = 400, 
+    BATCH_MAX_TYPES = 400,
     BATCH_ARRAY_ROWS = 512,             /* rows in one call of the driver */
     BATCH_ARRAY_BYTES = 4 * 1024 * 1024 /* memory for one call, unless one row needs more */
 };
@@ -146,14 +146,14 @@ static int bind_column(SQLHSTMT handle, const struct hor_batch *batch, size_t c,
             arrays->indicators[c][r] = (SQLLEN)value->len;
         }
     }
-    SQLRETURN r =
-        number ? SQLBindParameter(handle, (SQLUSMALLINT)(c + 1), SQL_PARAM_INPUT, SQL_C_SBIGINT,
-                                  SQL_BIGINT, 19, 0, arrays->columns[c], (SQLLEN)bytes,
-                                  arrays->indicators[c])
-               : SQLBindParameter(handle, (SQLUSMALLINT)(c + 1), SQL_PARAM_INPUT, SQL_C_CHAR,
-                                  bytes > 4000 ? SQL_LONGVARCHAR : SQL_VARCHAR,
-                                  bytes > 1 ? bytes - 1 : 1, 0, arrays->columns[c], (SQLLEN)bytes,
-                                  arrays->indicators[c]);
+    SQLRETURN r = number
+                      ? SQLBindParameter(handle, (SQLUSMALLINT)(c + 1), SQL_PARAM_INPUT,
+                                         SQL_C_SBIGINT, SQL_BIGINT, 19, 0, arrays->columns[c],
+                                         (SQLLEN)bytes, arrays->indicators[c])
+                      : SQLBindParameter(handle, (SQLUSMALLINT)(c + 1), SQL_PARAM_INPUT, SQL_C_CHAR,
+                                         bytes > 4000 ? SQL_LONGVARCHAR : SQL_VARCHAR,
+                                         bytes > 1 ? bytes - 1 : 1, 0, arrays->columns[c],
+                                         (SQLLEN)bytes, arrays->indicators[c]);
     return SQL_SUCCEEDED(r) ? HOR_OK : HOR_ERR_IO;
 }
 
@@ -288,8 +288,8 @@ static int read_column(struct hor_rows *rows, unsigned c, struct hor_error *err)
     char piece[2048];
     for (;;) {
         SQLLEN len = 0;
-        SQLRETURN r = SQLGetData(rows->handle, (SQLUSMALLINT)(c + 1), SQL_C_CHAR, piece,
-                                 sizeof piece, &len);
+        SQLRETURN r =
+            SQLGetData(rows->handle, (SQLUSMALLINT)(c + 1), SQL_C_CHAR, piece, sizeof piece, &len);
         if (r == SQL_NO_DATA)
             break;
         if (!SQL_SUCCEEDED(r))
@@ -298,7 +298,8 @@ static int read_column(struct hor_rows *rows, unsigned c, struct hor_error *err)
             column->null = true;
             break;
         }
-        bool more = r == SQL_SUCCESS_WITH_INFO && (len == SQL_NO_TOTAL || len >= (SQLLEN)sizeof piece);
+        bool more =
+            r == SQL_SUCCESS_WITH_INFO && (len == SQL_NO_TOTAL || len >= (SQLLEN)sizeof piece);
         hor_buf_add(&column->text, piece, more ? sizeof piece - 1 : (size_t)len);
         if (!more)
             break;

@@ -236,11 +236,11 @@ static int newest_number(struct hor_database *db, enum store_numbers which, uint
                          struct hor_error *err)
 {
     struct hor_rows *rows = NULL;
-    int rc = hor_database_query(db,
-                                which == STORE_EVENT_NUMBERS
-                                    ? "SELECT MAX(event_no) FROM event_log"
-                                    : "SELECT MAX(audit_no) FROM audit_entry",
-                                NULL, &rows, err);
+    int rc =
+        hor_database_query(db,
+                           which == STORE_EVENT_NUMBERS ? "SELECT MAX(event_no) FROM event_log"
+                                                        : "SELECT MAX(audit_no) FROM audit_entry",
+                           NULL, &rows, err);
     if (rc == HOR_OK)
         rc = hor_rows_next(rows, err);
     if (rc == 1) {
@@ -317,10 +317,11 @@ int hor_store_cursor(struct hor_store *store, const char *master, char run_id[64
     struct hor_batch *key = hor_batch_new("s");
     hor_batch_text(key, master);
     struct hor_rows *rows = NULL;
-    rc = key == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "read a cursor: out of memory")
-                     : hor_database_query(
-                           db, "SELECT run_id, read_up_to FROM master_cursor WHERE master = ?", key,
-                           &rows, err);
+    rc = key == NULL
+             ? hor_error_set(err, HOR_ERR_MEMORY, "read a cursor: out of memory")
+             : hor_database_query(db,
+                                  "SELECT run_id, read_up_to FROM master_cursor WHERE master = ?",
+                                  key, &rows, err);
     if (rc == HOR_OK)
         rc = hor_rows_next(rows, err);
     if (rc >= 0) {

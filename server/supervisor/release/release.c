@@ -91,8 +91,9 @@ static int find(struct hor_releases *releases, int64_t number, struct found *fou
                 struct hor_error *err)
 {
     *found = (struct found){0};
-    int rc = number > 0 ? hor_query_releases(releases->store, number, NULL, 1, take_found, found, err)
-                        : HOR_OK;
+    int rc = number > 0
+                 ? hor_query_releases(releases->store, number, NULL, 1, take_found, found, err)
+                 : HOR_OK;
     if (rc == HOR_OK && found->number == 0)
         return hor_error_set(err, HOR_ERR_NOT_FOUND, "release %" PRId64 " does not exist", number);
     return rc;
@@ -100,7 +101,8 @@ static int find(struct hor_releases *releases, int64_t number, struct found *fou
 
 /* ---- making one ---- */
 
-/* The highest number on disk: a document whose row was never written keeps its number for itself. */
+/* The highest number on disk: a document whose row was never written keeps its number for itself.
+ */
 static int newest_on_disk(const struct hor_releases *releases, int64_t *ret, struct hor_error *err)
 {
     DIR *dir = opendir(releases->folder);
@@ -132,8 +134,8 @@ static int next_number(struct hor_releases *releases, int64_t *ret, struct hor_e
 
 static int write_release(struct hor_releases *releases, const struct hor_sources *sources,
                          const char *revision, const char *author, const char *reason,
-                         const char *request_id, struct hor_problems *problems,
-                         int64_t *ret_number, struct hor_error *err)
+                         const char *request_id, struct hor_problems *problems, int64_t *ret_number,
+                         struct hor_error *err)
 {
     struct hor_release_info info = {
         .author = author, .reason = reason, .created_us = hor_clock_utc_us()};
@@ -176,9 +178,9 @@ int hor_release_create(struct hor_releases *releases, const struct hor_repositor
     struct hor_sources sources = {0};
     char revision[65];
     pthread_mutex_lock(&releases->create_lock);
-    int rc = request_id != NULL ? hor_query_releases(releases->store, 0, request_id, 1, take_found,
-                                                     &before, err)
-                                : HOR_OK;
+    int rc = request_id != NULL
+                 ? hor_query_releases(releases->store, 0, request_id, 1, take_found, &before, err)
+                 : HOR_OK;
     if (rc == HOR_OK && before.number > 0) {
         *ret_number = before.number;
     } else if (rc == HOR_OK) {
@@ -279,8 +281,8 @@ int hor_release_document(struct hor_releases *releases, int64_t number, struct h
     if (rc == HOR_OK) {
         rc = hor_file_read(file, HOR_RELEASE_BYTES, out, err);
         if (rc == HOR_ERR_NOT_FOUND)
-            rc = hor_error_set(err, HOR_ERR_CORRUPT, "the document of release %" PRId64 " is gone: %s",
-                               number, file);
+            rc = hor_error_set(err, HOR_ERR_CORRUPT,
+                               "the document of release %" PRId64 " is gone: %s", number, file);
     }
     if (rc == HOR_OK) {
         hor_sha256_hex(hor_buf_text(out) + begin, out->len - begin, sha256);

@@ -68,8 +68,8 @@ bool hor_repository_name(const char *file, char path[HOR_REPOSITORY_PATH_BYTES],
         int end_len = snprintf(end, sizeof end, ".%s.xml", hor_kind_name((enum hor_kind)k));
         if (len <= (size_t)end_len || strcmp(file + len - (size_t)end_len, end) != 0)
             continue;
-        int made = snprintf(path, HOR_REPOSITORY_PATH_BYTES, "/%.*s", (int)(len - (size_t)end_len),
-                            file);
+        int made =
+            snprintf(path, HOR_REPOSITORY_PATH_BYTES, "/%.*s", (int)(len - (size_t)end_len), file);
         if (ret_kind != NULL)
             *ret_kind = hor_kind_name((enum hor_kind)k);
         return made > 0 && made < HOR_REPOSITORY_PATH_BYTES;

@@ -1,5 +1,5 @@
-/* server/supervisor/repository/repository.h - where the draft of the configuration lives: a folder of
- * documents. Reading gives all of it at one moment; nothing is kept. Worker threads. */
+/* server/supervisor/repository/repository.h - where the draft of the configuration lives: a folder
+ * of documents. Reading gives all of it at one moment; nothing is kept. Worker threads. */
 #ifndef HOR_SUPERVISOR_REPOSITORY_REPOSITORY_H
 #define HOR_SUPERVISOR_REPOSITORY_REPOSITORY_H
 

@@ -34,9 +34,9 @@ int service_list_audit(struct hor_soap_call *call, const struct _sup__ListAudit 
 {
     struct audit audit = {call->soap, response};
     struct hor_buf next = HOR_BUF_INIT;
-    int rc = hor_query_audit(service_parts(call)->store, request->user, request->object,
-                             request->cursor, service_limit(request->limit, 100), take_entry,
-                             &audit, &next, err);
+    int rc =
+        hor_query_audit(service_parts(call)->store, request->user, request->object, request->cursor,
+                        service_limit(request->limit, 100), take_entry, &audit, &next, err);
     if (rc == HOR_OK && next.len > 0 &&
         (response->cursor = hor_soap_string(call->soap, hor_buf_text(&next))) == NULL)
         rc = HOR_ERR_MEMORY;
@@ -59,12 +59,13 @@ static int take_session(const struct hor_session_info *info, void *ctx)
         SERVICE_ADD(soap, &sessions->response->session, &sessions->response->__sizesession);
     if (out == NULL)
         return HOR_ERR_MEMORY;
-    *out = (struct sup__SessionInfo){.id = hor_soap_string(soap, info->id),
-                                     .user = hor_soap_string(soap, info->user),
-                                     .from = hor_soap_string(soap, info->from),
-                                     .startedAt = info->started_us,
-                                     .lastUsedAt = info->used_us,
-                                     .current = strcmp(info->id, sessions->call->who->session) == 0};
+    *out =
+        (struct sup__SessionInfo){.id = hor_soap_string(soap, info->id),
+                                  .user = hor_soap_string(soap, info->user),
+                                  .from = hor_soap_string(soap, info->from),
+                                  .startedAt = info->started_us,
+                                  .lastUsedAt = info->used_us,
+                                  .current = strcmp(info->id, sessions->call->who->session) == 0};
     return out->id != NULL && out->user != NULL ? HOR_OK : HOR_ERR_MEMORY;
 }
 

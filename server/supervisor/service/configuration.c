@@ -118,8 +118,8 @@ int service_validate(struct hor_soap_call *call, const struct _sup__ValidateConf
     struct hor_error why = {0};
     char revision[65];
     (void)request;
-    int rc = hor_repository_draft(service_parts(call)->repository, &sources, revision, &problems,
-                                  err);
+    int rc =
+        hor_repository_draft(service_parts(call)->repository, &sources, revision, &problems, err);
     if (rc != HOR_OK) {
         hor_problems_done(&problems);
         return rc;
@@ -130,8 +130,7 @@ int service_validate(struct hor_soap_call *call, const struct _sup__ValidateConf
             *err = why;
     } else {
         response->valid = rc == HOR_OK && problems.errors == 0;
-        response->objects =
-            (int)(config != NULL ? hor_config_object_count(config) : sources.count);
+        response->objects = (int)(config != NULL ? hor_config_object_count(config) : sources.count);
         rc = HOR_OK;
     }
     for (size_t i = 0; rc == HOR_OK && i < problems.count && i < 1000; i++) {
@@ -163,14 +162,13 @@ static int take_difference(const char *path, const char *kind, const char *befor
         SERVICE_ADD(soap, &d->response->difference, &d->response->__sizedifference);
     if (out == NULL)
         return HOR_ERR_MEMORY;
-    *out = (struct sup__Difference){
-        .path = hor_soap_string(soap, path),
-        .kind = hor_soap_string(soap, kind),
-        .change = hor_soap_string(soap, before == NULL  ? "added"
-                                        : after == NULL ? "removed"
-                                                        : "changed"),
-        .before = hor_soap_string(soap, before),
-        .after = hor_soap_string(soap, after)};
+    *out = (struct sup__Difference){.path = hor_soap_string(soap, path),
+                                    .kind = hor_soap_string(soap, kind),
+                                    .change = hor_soap_string(soap, before == NULL  ? "added"
+                                                                    : after == NULL ? "removed"
+                                                                                    : "changed"),
+                                    .before = hor_soap_string(soap, before),
+                                    .after = hor_soap_string(soap, after)};
     return out->path != NULL && out->kind != NULL && out->change != NULL ? HOR_OK : HOR_ERR_MEMORY;
 }
 

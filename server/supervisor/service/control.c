@@ -150,12 +150,13 @@ static int check_request(const struct _sup__ControlOrders *r, struct hor_error *
     return HOR_OK;
 }
 
-/* Whether the action can fit the state, as far as it is known here; the agents decide. NULL: it can. */
+/* Whether the action can fit the state, as far as it is known here; the agents decide. NULL: it
+ * can. */
 static const char *misfit(enum t__OrderAction action, const struct t__Order *order)
 {
     const char *s = order->state;
-    bool waits = strcmp(s, "planned") == 0 || strcmp(s, "waitingForTime") == 0 ||
-                 strcmp(s, "waiting") == 0;
+    bool waits =
+        strcmp(s, "planned") == 0 || strcmp(s, "waitingForTime") == 0 || strcmp(s, "waiting") == 0;
     bool suspended = strcmp(s, "suspended") == 0, failed = strcmp(s, "failed") == 0,
          in_doubt = strcmp(s, "inDoubt") == 0;
     if (order->endedAt != NULL)
@@ -200,8 +201,8 @@ static int send_command(struct control *c, const struct t__Order *order, struct 
     struct _mst__Command ask = {.command = &command};
     if (command.action == NULL || command.actor == NULL)
         return service_no_memory(err);
-    int rc = hor_masters_partner(service_parts(c->call)->masters, order->master, &partner, NULL,
-                                 err);
+    int rc =
+        hor_masters_partner(service_parts(c->call)->masters, order->master, &partner, NULL, err);
     if (rc == HOR_OK)
         rc = hor_soap_call_op(partner, mst, Command, &ask, &soap, &answer, COMMAND_TIMEOUT_MS, err);
     if (rc == HOR_OK && answer->result != NULL)
@@ -241,11 +242,10 @@ static int find_named(struct control *c, struct hor_error *err)
     const struct _sup__ControlOrders *r = c->request;
     static char mark;
     struct hor_map *known = hor_map_new(NULL);
-    int rc = known != NULL
-                 ? hor_query_orders_named(service_parts(c->call)->store, r->order,
-                                          (size_t)r->__sizeorder, service_take_order, &c->orders,
-                                          err)
-                 : HOR_ERR_MEMORY;
+    int rc = known != NULL ? hor_query_orders_named(service_parts(c->call)->store, r->order,
+                                                    (size_t)r->__sizeorder, service_take_order,
+                                                    &c->orders, err)
+                           : HOR_ERR_MEMORY;
     for (int i = 0; rc == HOR_OK && i < c->orders.count; i++)
         rc = hor_map_put(known, c->orders.items[i].id, &mark);
     for (int i = 0; rc == HOR_OK && i < r->__sizeorder; i++) {
@@ -273,9 +273,8 @@ static int find_filtered(struct control *c, struct hor_error *err)
         hor_buf_clear(&next);
         if (rc == HOR_OK)
             rc = hor_query_orders(service_parts(c->call)->store, &filter,
-                                  cursor.len > 0 ? cursor.data : NULL,
-                                  ORDERS_MAX - c->orders.count, service_take_order, &c->orders,
-                                  &next, err);
+                                  cursor.len > 0 ? cursor.data : NULL, ORDERS_MAX - c->orders.count,
+                                  service_take_order, &c->orders, &next, err);
         hor_buf_clear(&cursor);
         hor_buf_puts(&cursor, hor_buf_text(&next));
     } while (rc == HOR_OK && next.len > 0 && c->orders.count < ORDERS_MAX);
@@ -344,10 +343,10 @@ static int control_chain_at(struct hor_soap_call *call, const struct _sup__Contr
         rc = hor_soap_call_op(partner, mst, Command, &ask, &soap, &answer, COMMAND_TIMEOUT_MS, err);
     if (rc == HOR_OK && answer->result != NULL) {
         snprintf(about, sizeof about, "%s at Master %s", request->chain, master);
-        *out = (struct t__CommandResult){
-            .object = hor_soap_string(call->soap, about),
-            .outcome = hor_soap_string(call->soap, answer->result->outcome),
-            .text = hor_soap_string(call->soap, answer->result->text)};
+        *out = (struct t__CommandResult){.object = hor_soap_string(call->soap, about),
+                                         .outcome =
+                                             hor_soap_string(call->soap, answer->result->outcome),
+                                         .text = hor_soap_string(call->soap, answer->result->text)};
         if (out->object == NULL || out->outcome == NULL)
             rc = service_no_memory(err);
     } else if (rc == HOR_OK) {

@@ -135,13 +135,13 @@ bool service_release(struct soap *soap, const struct hor_release_row *row, struc
 bool service_problem(struct soap *soap, const struct hor_problem *problem, struct t__Problem *out)
 {
     bool good = true;
-    *out = (struct t__Problem){
-        .severity = text(soap, hor_severity_name(problem->severity), &good),
-        .file = text(soap, problem->file, &good),
-        .line = problem->line > 0 ? integer(soap, problem->line, &good) : NULL,
-        .object = text(soap, problem->object, &good),
-        .text = text(soap, problem->text, &good),
-        .remedy = text(soap, problem->remedy, &good)};
+    *out =
+        (struct t__Problem){.severity = text(soap, hor_severity_name(problem->severity), &good),
+                            .file = text(soap, problem->file, &good),
+                            .line = problem->line > 0 ? integer(soap, problem->line, &good) : NULL,
+                            .object = text(soap, problem->object, &good),
+                            .text = text(soap, problem->text, &good),
+                            .remedy = text(soap, problem->remedy, &good)};
     return good;
 }
 
@@ -273,8 +273,8 @@ int service_complete_orders(struct hor_soap_call *call, struct t__Order *items, 
     struct hor_map *means = hor_map_new(free);
     if (means == NULL)
         return service_no_memory(err);
-    int rc = count > 0 ? hor_query_chains(service_parts(call)->store, take_mean, means, err)
-                       : HOR_OK;
+    int rc =
+        count > 0 ? hor_query_chains(service_parts(call)->store, take_mean, means, err) : HOR_OK;
     for (int i = 0; rc == HOR_OK && i < count; i++) {
         const int64_t *mean = hor_map_get(means, items[i].chain);
         if (mean != NULL)
@@ -304,4 +304,7 @@ int service_day(const char *given, char out[11], struct hor_error *err)
     return HOR_OK;
 }
 
-int service_limit(const int *given, int fallback) { return given != NULL ? *given : fallback; }
+int service_limit(const int *given, int fallback)
+{
+    return given != NULL ? *given : fallback;
+}

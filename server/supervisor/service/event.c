@@ -10,8 +10,8 @@ struct events {
 static int take_event(struct hor_event *event, const char *chain, void *ctx)
 {
     struct events *events = ctx;
-    struct t__Event *out = SERVICE_ADD(events->soap, &events->response->event,
-                                       &events->response->__sizeevent);
+    struct t__Event *out =
+        SERVICE_ADD(events->soap, &events->response->event, &events->response->__sizeevent);
     if (event->chain == NULL && chain != NULL && hor_event_set(&event->chain, chain) != HOR_OK)
         return HOR_ERR_MEMORY;
     return out != NULL ? hor_soap_event_write(events->soap, event, out) : HOR_ERR_MEMORY;

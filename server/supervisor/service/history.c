@@ -72,8 +72,8 @@ static size_t good_character(const unsigned char *p, size_t left)
         code = code << 6 | (p[i] & 0x3f);
     }
     bool shortest = len == 2 || (len == 3 ? code >= 0x800 : code >= 0x10000);
-    bool allowed = (code < 0xd800 || code > 0xdfff) && code != 0xfffe && code != 0xffff &&
-                   code <= 0x10ffff;
+    bool allowed =
+        (code < 0xd800 || code > 0xdfff) && code != 0xfffe && code != 0xffff && code <= 0x10ffff;
     return shortest && allowed ? len : 0;
 }
 
@@ -121,7 +121,8 @@ static int ask_log(struct hor_soap_call *call, const struct _sup__ReadLog *reque
         return hor_error_set(err, HOR_ERR_INVALID, "length: %d is not between 0 and %d", length,
                              LOG_MAX);
     if (task->agent == NULL || task->cluster == NULL)
-        return hor_error_set(err, HOR_ERR_NOT_FOUND, "task '%.250s' has not run anywhere", task->id);
+        return hor_error_set(err, HOR_ERR_NOT_FOUND, "task '%.250s' has not run anywhere",
+                             task->id);
     struct _mst__ReadLog ask = {.task = task->id,
                                 .cluster = task->cluster,
                                 .agent = task->agent,

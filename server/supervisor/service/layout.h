@@ -1,5 +1,6 @@
 /* server/supervisor/service/layout.h - where the nodes of a chain stand in a layered drawing: the
- * column is the longest way from a beginning, the row is near the mean of the nodes before. Pure. */
+ * column is the longest way from a beginning, the row is near the mean of the nodes before. Pure.
+ */
 #ifndef HOR_SUPERVISOR_SERVICE_LAYOUT_H
 #define HOR_SUPERVISOR_SERVICE_LAYOUT_H
 

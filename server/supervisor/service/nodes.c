@@ -132,8 +132,8 @@ int service_nodes_apply(struct service_nodes *nodes, const struct hor_event *eve
         break;
     case HOR_EVENT_TASK_STARTED:
         state = "running";
-        node->startedAt = service_long(
-            soap, event->started_at != HOR_EVENT_NONE ? event->started_at : event->at_us);
+        node->startedAt = service_long(soap, event->started_at != HOR_EVENT_NONE ? event->started_at
+                                                                                 : event->at_us);
         break;
     case HOR_EVENT_TASK_ENDED:
         state = state_of_outcome(event->outcome);

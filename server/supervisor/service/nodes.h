@@ -1,6 +1,6 @@
 /* server/supervisor/service/nodes.h - the nodes of one order as they stand: the chain gives their
- * graph and places, the order's events their states, a live answer from where the order is overrides
- * both. In the memory of the call. */
+ * graph and places, the order's events their states, a live answer from where the order is
+ * overrides both. In the memory of the call. */
 #ifndef HOR_SUPERVISOR_SERVICE_NODES_H
 #define HOR_SUPERVISOR_SERVICE_NODES_H
 

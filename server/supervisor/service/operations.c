@@ -13,7 +13,8 @@ const struct hor_soap_operation hor_supervisor_operations[] = {
 #undef ROW
         HOR_SOAP_OPERATIONS_END};
 
-/* What the call under way on this thread is about: an operation runs and is audited on one thread. */
+/* What the call under way on this thread is about: an operation runs and is audited on one thread.
+ */
 static _Thread_local struct {
     char correlation[40], object[401], reason[1001], text[200];
 } note;
@@ -26,7 +27,10 @@ void service_note(const struct hor_soap_call *call, const char *object, const ch
     note.text[0] = '\0';
 }
 
-void service_note_text(const char *text) { snprintf(note.text, sizeof note.text, "%s", text); }
+void service_note_text(const char *text)
+{
+    snprintf(note.text, sizeof note.text, "%s", text);
+}
 
 static int authenticate(const struct hor_http_request *request, const char *wsse_user,
                         const char *wsse_password, struct hor_identity *who, void *ctx,
@@ -69,10 +73,10 @@ static void audit(const struct hor_soap_call *call, const struct hor_soap_operat
         .operation = operation->name,
         .object = object,
         .reason = noted && note.reason[0] != '\0' ? note.reason : NULL,
-        .outcome = rc == HOR_OK ? "done" : rc == HOR_ERR_DENIED || rc == HOR_ERR_UNAUTHENTICATED
-                                               ? "refused"
-                                               : "failed",
-        .detail = rc != HOR_OK && err != NULL      ? err->text
+        .outcome = rc == HOR_OK                                            ? "done"
+                   : rc == HOR_ERR_DENIED || rc == HOR_ERR_UNAUTHENTICATED ? "refused"
+                                                                           : "failed",
+        .detail = rc != HOR_OK && err != NULL     ? err->text
                   : noted && note.text[0] != '\0' ? note.text
                                                   : NULL,
         .correlation = call->correlation};
@@ -81,11 +85,10 @@ static void audit(const struct hor_soap_call *call, const struct hor_soap_operat
     if (hor_store_audit(parts->store, &entry, &why) != HOR_OK) {
         char user[150], about[420];
         /* the log is the trail while the database is away */
-        hor_log_error("audit is not stored: %s; operation=%s user=%s from=%s object=%s outcome=%s",
-                      why.text, operation->name, hor_log_quote(entry.user, user, sizeof user),
-                      entry.address,
-                      hor_log_quote(object != NULL ? object : "", about, sizeof about),
-                      entry.outcome);
+        hor_log_error(
+            "audit is not stored: %s; operation=%s user=%s from=%s object=%s outcome=%s", why.text,
+            operation->name, hor_log_quote(entry.user, user, sizeof user), entry.address,
+            hor_log_quote(object != NULL ? object : "", about, sizeof about), entry.outcome);
     }
 }
 

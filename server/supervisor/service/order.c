@@ -194,10 +194,11 @@ static bool add_uncoupled(struct order *order, const struct hor_error *why)
     const char *master = order->response->order->master;
     int64_t heard_us = last_heard_us(order->call, master);
     if (heard_us != 0)
-        snprintf(text, sizeof text,
-                 "Master '%.100s' cannot be asked (%.300s): what is shown is what was known %" PRId64
-                 " s ago",
-                 master, why->text, (hor_clock_utc_us() - heard_us) / 1000000);
+        snprintf(
+            text, sizeof text,
+            "Master '%.100s' cannot be asked (%.300s): what is shown is what was known %" PRId64
+            " s ago",
+            master, why->text, (hor_clock_utc_us() - heard_us) / 1000000);
     else
         snprintf(text, sizeof text,
                  "Master '%.100s' cannot be asked (%.300s): what is shown is what it reported last",
@@ -238,8 +239,8 @@ static int fill_nodes_from_release(struct order *order)
 {
     struct hor_release_config *config = NULL;
     const int *release = order->response->order->release;
-    if (release == NULL || hor_release_config(service_parts(order->call)->releases, *release,
-                                              &config, NULL) != HOR_OK)
+    if (release == NULL ||
+        hor_release_config(service_parts(order->call)->releases, *release, &config, NULL) != HOR_OK)
         return HOR_OK; /* the events give what can be known */
     const struct hor_chain *chain =
         hor_config_chain(hor_release_model(config), order->response->order->chain);

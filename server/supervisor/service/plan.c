@@ -69,7 +69,8 @@ static int add_chain(struct chains *chains, const struct hor_chain *chain)
         const struct hor_parameter *p = &chain->parameters[i];
         bool secret = p->type == HOR_PARAMETER_SECRET;
         struct t__Argument *out = SERVICE_ADD(soap, &info->parameter, &info->__sizeparameter);
-        if (out == NULL || !service_argument(soap, p->name, secret ? NULL : p->fallback, secret, out))
+        if (out == NULL ||
+            !service_argument(soap, p->name, secret ? NULL : p->fallback, secret, out))
             return HOR_ERR_MEMORY;
     }
     if (info->path == NULL)

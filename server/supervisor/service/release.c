@@ -63,8 +63,8 @@ static int answer_one(struct hor_soap_call *call, int64_t number, struct t__Rele
     struct list list;
     int rc = read_releases(call, number, 1, &list, err);
     if (rc == HOR_OK && list.count == 0)
-        rc = hor_error_set(err, HOR_ERR_NOT_FOUND, "release %lld does not exist",
-                           (long long)number);
+        rc =
+            hor_error_set(err, HOR_ERR_NOT_FOUND, "release %lld does not exist", (long long)number);
     if (rc == HOR_OK)
         *ret = &list.items[0];
     return rc;
@@ -99,8 +99,8 @@ int service_approve_release(struct hor_soap_call *call, const struct _sup__Appro
                             struct _sup__ApproveReleaseResponse *response, struct hor_error *err)
 {
     note_release(call, request->number, request->reason);
-    int rc = hor_release_approve(service_parts(call)->releases, request->number, call->who->user,
-                                 err);
+    int rc =
+        hor_release_approve(service_parts(call)->releases, request->number, call->who->user, err);
     return rc == HOR_OK ? answer_one(call, request->number, &response->release, err) : rc;
 }
 

@@ -1,7 +1,7 @@
-/* server/supervisor/service/service.h - the operations of xsd/supervisor.xsd. Each concern has a file;
- * operations.c holds the one table that says which right an operation needs, and the policy (who is
- * it, may he, audit). Results are filtered by the folders that the caller may see. Operations run on
- * worker threads, several at once; what they share guards itself. */
+/* server/supervisor/service/service.h - the operations of xsd/supervisor.xsd. Each concern has a
+ * file; operations.c holds the one table that says which right an operation needs, and the policy
+ * (who is it, may he, audit). Results are filtered by the folders that the caller may see.
+ * Operations run on worker threads, several at once; what they share guards itself. */
 #ifndef HOR_SUPERVISOR_SERVICE_SERVICE_H
 #define HOR_SUPERVISOR_SERVICE_SERVICE_H
 
