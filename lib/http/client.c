@@ -23,6 +23,7 @@ struct hor_http_client {
     pthread_mutex_t lock; /* of the idle handles */
     struct handle *idle;
     unsigned idle_count;
+    struct call *calls; /* under way */
 };
 
 /* Its connections were checked for one expected name and are used for that one only. */
@@ -39,6 +40,8 @@ struct call {
     bool too_large;
     const char *expect_name;
     char seen_name[128]; /* when it differs */
+    atomic_bool interrupted;
+    struct call *next; /* in client->calls */
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -102,6 +105,33 @@ void hor_http_client_abort(struct hor_http_client *client)
     atomic_store(&client->aborted, true);
 }
 
+void hor_http_client_interrupt(struct hor_http_client *client, const char *expect_name)
+{
+    pthread_mutex_lock(&client->lock);
+    for (struct call *call = client->calls; call != NULL; call = call->next)
+        if (hor_str_equal(call->expect_name, expect_name))
+            atomic_store(&call->interrupted, true);
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void begin_call(struct hor_http_client *client, struct call *call)
+{
+    pthread_mutex_lock(&client->lock);
+    call->next = client->calls;
+    client->calls = call;
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void end_call(struct hor_http_client *client, struct call *call)
+{
+    pthread_mutex_lock(&client->lock);
+    struct call **at = &client->calls;
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+    pthread_mutex_unlock(&client->lock);
+}
+
 static struct handle *take_handle(struct hor_http_client *client, const char *expect_name)
 {
     pthread_mutex_lock(&client->lock);
@@ -162,7 +192,7 @@ static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl
     (void)b;
     (void)c;
     (void)d;
-    return atomic_load(&call->client->aborted);
+    return atomic_load(&call->client->aborted) || atomic_load(&call->interrupted);
 }
 
 /* The certificate's common name must be the member's. Runs after the chain was verified, on the
@@ -208,7 +238,9 @@ static int failed(CURLcode code, const struct call *call, const char *url, const
     case CURLE_OUT_OF_MEMORY:
         return hor_error_set(err, HOR_ERR_MEMORY, "%s: out of memory", url);
     case CURLE_ABORTED_BY_CALLBACK:
-        return hor_error_set(err, HOR_ERR_UNREACHABLE, "%s: the program is ending", url);
+        return hor_error_set(err, HOR_ERR_UNREACHABLE, "%s: %s", url,
+                             atomic_load(&call->interrupted) ? "given up: it does not answer"
+                                                             : "the program is ending");
     case CURLE_PEER_FAILED_VERIFICATION:
         if (call->expect_name != NULL && call->seen_name[0] != '\0' &&
             strcmp(call->seen_name, call->expect_name) != 0)
@@ -275,7 +307,10 @@ static int perform(struct hor_http_client *client, const char *url, const char *
                    size_t len, int64_t timeout_ms, int *ret_status, struct hor_buf *answer,
                    struct hor_error *err)
 {
-    struct call call = {client, answer, answer->len, false, expect_name, ""};
+    struct call call = {.client = client,
+                        .answer = answer,
+                        .begin = answer->len,
+                        .expect_name = expect_name};
     char detail[CURL_ERROR_SIZE] = "";
     struct curl_slist *list = NULL;
     int rc = HOR_OK;
@@ -302,7 +337,9 @@ static int perform(struct hor_http_client *client, const char *url, const char *
     if (rc != HOR_OK) {
         hor_error_set(err, rc, "%s: out of memory", url);
     } else {
+        begin_call(client, &call);
         CURLcode code = curl_easy_perform(curl);
+        end_call(client, &call);
         long status = 0;
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         if (code == CURLE_OK)

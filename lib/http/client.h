@@ -34,6 +34,9 @@ int hor_http_client_post(struct hor_http_client *client, const char *url, const 
 int hor_http_client_get(struct hor_http_client *client, const char *url, const char *const *headers,
                         int64_t timeout_ms, int *ret_status, struct hor_buf *answer,
                         struct hor_error *err);
+/* Makes the calls that are under way to the server of that name (`expect_name`) return within a
+ * second with HOR_ERR_UNREACHABLE: it hangs, and others are there. Any thread. */
+void hor_http_client_interrupt(struct hor_http_client *client, const char *expect_name);
 /* Makes calls under way return soon with HOR_ERR_UNREACHABLE (program is ending). Any thread. */
 void hor_http_client_abort(struct hor_http_client *client);
 

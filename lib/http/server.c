@@ -163,10 +163,27 @@ static void handled(void *ctx)
         on_wake(server);
 }
 
+/* Compressed bodies are a worker's: they take time. */
+static bool answer_quickly(struct hor_http_server *server, struct hor_http_request *request)
+{
+    if (server->settings.quick == NULL ||
+        hor_http_request_header(request, "Content-Encoding") != NULL)
+        return false;
+    request->response.status = 200;
+    if (server->settings.quick(request, &request->response, server->ctx))
+        return true;
+    hor_buf_clear(&request->response.body);
+    hor_buf_clear(&request->response.headers);
+    return false;
+}
+
 void hor_http_server_dispatch(struct hor_http_server *server, struct hor_http_request *request)
 {
     list_add(server, request);
-    run(server, request);
+    if (answer_quickly(server, request))
+        finish(server, request);
+    else
+        run(server, request);
 }
 
 void hor_http_server_forget(struct hor_http_server *server, struct hor_http_request *request)

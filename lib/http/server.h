@@ -20,6 +20,12 @@
 struct hor_http_server;
 struct hor_http_request; /* owned by the server; a worker may read it during the handler */
 
+struct hor_http_response;
+/* Called on the loop's thread before a worker gets the request: true when it was answered. For what is
+ * short and must not wait behind requests that wait themselves. Must not block. */
+typedef bool hor_http_quick_fn(const struct hor_http_request *request,
+                               struct hor_http_response *response, void *ctx);
+
 struct hor_http_settings {
     const char *address;                     /* "127.0.0.1", "::1", "0.0.0.0" */
     uint16_t port;                           /* 0: any; hor_http_server_port tells */
@@ -31,6 +37,7 @@ struct hor_http_settings {
     int64_t read_timeout_ms;                 /* for a request to arrive; 0: 15,000 */
     int64_t idle_timeout_ms;                 /* keep-alive; 0: 300,000 */
     size_t max_answer_bytes;                 /* memory of unsent answers in all; 0: 256 MiB */
+    hor_http_quick_fn *quick;                /* NULL: every request goes to a worker */
 };
 
 struct hor_http_response {
