@@ -102,8 +102,11 @@ static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
     bool led = cluster->raft_leader && leader && cluster->term == term;
     if (cluster->raft_leader && !led)
         cluster->lost = true;
-    if (leader && !led)
+    if (leader && !led) {
         cluster->ready_index = hor_raft_last_index(cluster->raft);
+        for (unsigned i = 0; i < cluster->peer_count; i++)
+            cluster->peers[i].followed_ms = 0;
+    }
     cluster->raft_leader = leader;
     cluster->leader_id = leader_id;
     cluster->term = term;
@@ -600,7 +603,8 @@ void hor_cluster_get_status(const struct hor_cluster *cluster, struct hor_cluste
         .first_index = hor_journal_first_index(cluster->journal),
         .run_id = cluster->run_id,
         .uncommitted = (last > cluster->commit ? (size_t)(last - cluster->commit) : 0) +
-                       cluster->queued_count};
+                       cluster->queued_count,
+        .majority_ms = hor_cluster_majority_ms(cluster)};
 }
 
 int hor_cluster_transfer(struct hor_cluster *cluster, uint64_t to, struct hor_error *err)

@@ -78,7 +78,11 @@ int hor_cluster_submit(struct hor_cluster *cluster, struct hor_event **events, s
  * incarnation of the cluster. Nothing was changed then. */
 int hor_cluster_receive(struct hor_cluster *cluster, const char *exchange, size_t len,
                         struct hor_error *err);
-/* The same from any thread: copies the text and hands it to the loop's thread, and does not wait
+/* The same, when it is known which member speaks (by its certificate): HOR_ERR_DENIED when the
+ * exchange names another one. */
+int hor_cluster_receive_from(struct hor_cluster *cluster, uint64_t member, const char *exchange,
+                             size_t len, struct hor_error *err);
+/* The first from any thread: copies the text and hands it to the loop's thread, and does not wait
  * for what becomes of it. HOR_ERR_LIMIT, HOR_ERR_MEMORY. Must not race with hor_cluster_close. */
 int hor_cluster_deliver(struct hor_cluster *cluster, const char *exchange, size_t len,
                         struct hor_error *err);
@@ -89,6 +93,9 @@ struct hor_cluster_status {
     uint64_t term, last_index, commit_index, applied_index, first_index;
     const char *run_id; /* made when the cluster's journal was begun; borrowed */
     size_t uncommitted;
+    /* Leader: the last time (monotonic ms) at which it is certain that a majority followed this
+     * member and nobody else led; 0: not known. Leases count from it. */
+    int64_t majority_ms;
 };
 void hor_cluster_get_status(const struct hor_cluster *cluster, struct hor_cluster_status *ret);
 

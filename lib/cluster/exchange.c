@@ -14,6 +14,13 @@ static const char *const kind_name[] = {NULL,
                                         "installSnapshot",
                                         "timeoutNow"};
 static const char part_name[] = "snapshotPart";
+static const char close_tag[] = "</exchange>", sent_at_name[] = "sentAt";
+
+static void put_number(struct hor_buf *out, const char *name, uint64_t value)
+{
+    if (value != 0)
+        hor_buf_printf(out, " %s=\"%" PRIu64 "\"", name, value);
+}
 
 void hor_exchange_open(const struct hor_exchange_head *head, struct hor_buf *out)
 {
@@ -21,16 +28,39 @@ void hor_exchange_open(const struct hor_exchange_head *head, struct hor_buf *out
     hor_buf_xml(out, head->cluster);
     hor_buf_printf(out,
                    "\" incarnation=\"%" PRIu64 "\" from=\"%" PRIu64 "\" to=\"%" PRIu64
-                   "\" formatVersion=\"%d\">",
+                   "\" formatVersion=\"%d\"",
                    head->incarnation, head->from, head->to, HOR_JOURNAL_FORMAT_VERSION);
+    put_number(out, sent_at_name, head->sent_at);
+    put_number(out, "echo", head->echo);
+    hor_buf_putc(out, '>');
 }
 
-void hor_exchange_close(struct hor_buf *out) { hor_buf_puts(out, "</exchange>"); }
+void hor_exchange_close(struct hor_buf *out) { hor_buf_puts(out, close_tag); }
 
-static void put_number(struct hor_buf *out, const char *name, uint64_t value)
+/* Heads that differ in their times only are alike; the times stand last. */
+static size_t alike_len(const char *exchange, size_t len)
 {
-    if (value != 0)
-        hor_buf_printf(out, " %s=\"%" PRIu64 "\"", name, value);
+    static const char times[] = " sentAt=";
+    const char *end = memchr(exchange, '>', len);
+    size_t head = end != NULL ? (size_t)(end - exchange) : 0;
+    for (size_t i = 0; i + sizeof times <= head; i++)
+        if (memcmp(exchange + i, times, sizeof times - 1) == 0)
+            return i;
+    return head;
+}
+
+bool hor_exchange_join(struct hor_buf *exchange, const char *more, size_t len)
+{
+    const size_t close_len = sizeof close_tag - 1;
+    size_t alike = alike_len(exchange->data, exchange->len), other = alike_len(more, len);
+    const char *first = memchr(more, '>', len);
+    if (alike == 0 || alike != other || memcmp(exchange->data, more, alike) != 0 ||
+        exchange->len < close_len ||
+        memcmp(exchange->data + exchange->len - close_len, close_tag, close_len) != 0)
+        return false;
+    exchange->len -= close_len;
+    hor_buf_add(exchange, first + 1, len - (size_t)(first + 1 - more));
+    return true; /* when memory is out the exchange is marked so, and lost */
 }
 
 static void put_flag(struct hor_buf *out, const char *name, bool value)
@@ -358,6 +388,8 @@ int hor_exchange_read(const char *text, size_t len, hor_exchange_head_fn *head_f
     head.from = number(&tag, "from");
     head.to = number(&tag, "to");
     head.format_version = number(&tag, "formatVersion");
+    head.sent_at = number(&tag, sent_at_name);
+    head.echo = number(&tag, "echo");
     rc = head_fn(&head, ctx, err);
     while (rc == HOR_OK && !tag.empty) {
         rc = next_tag(&in, &tag);

@@ -22,6 +22,9 @@ enum {
 struct hor_exchange_head {
     char cluster[512];
     uint64_t incarnation, from, to, format_version;
+    /* When the sender opened it, by its own monotonic clock (ms), and the newest such time that it
+     * had heard from the receiver: a leader learns from that when it was followed last. 0: none. */
+    uint64_t sent_at, echo;
 };
 
 /* One entry as received; xml is one allocation, owned by the message. */
@@ -42,6 +45,9 @@ struct hor_exchange_message {
 
 void hor_exchange_open(const struct hor_exchange_head *head, struct hor_buf *out);
 void hor_exchange_close(struct hor_buf *out);
+/* Appends the messages of a later exchange to a closed one, whose own times stay. False: they do not
+ * belong together, nothing was changed. */
+bool hor_exchange_join(struct hor_buf *exchange, const char *more, size_t len);
 /* Between them: hor_exchange_message_open, entries or data, hor_exchange_message_close. */
 void hor_exchange_message_open(const struct hor_raft_message *message, bool part_wanted,
                                uint64_t offset, uint64_t size, struct hor_buf *out);

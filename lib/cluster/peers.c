@@ -47,7 +47,9 @@ static struct hor_buf *outbox(struct hor_cluster *cluster, struct hor_peer *peer
         send_outbox(cluster, peer);
     if (peer->outbox.len == 0) {
         struct hor_exchange_head head = {.incarnation = cluster->incarnation,
-                                         .from = cluster->self, .to = peer->id};
+                                         .from = cluster->self, .to = peer->id,
+                                         .sent_at = (uint64_t)hor_cluster_now(),
+                                         .echo = peer->heard};
         snprintf(head.cluster, sizeof head.cluster, "%s", cluster->name);
         hor_exchange_open(&head, &peer->outbox);
     }
@@ -248,6 +250,10 @@ static int check_head(const struct hor_exchange_head *head, void *ctx, struct ho
                              "an exchange from member %" PRIu64 " to %" PRIu64
                              " came to member %" PRIu64,
                              head->from, head->to, cluster->self);
+    if (cluster->speaker != 0 && cluster->speaker != head->from)
+        return hor_error_set(err, HOR_ERR_DENIED,
+                             "member %" PRIu64 " cannot speak for member %" PRIu64,
+                             cluster->speaker, head->from);
     if (head->incarnation > cluster->incarnation && hor_cluster_is_fresh(cluster)) {
         int rc = hor_journal_save_incarnation(cluster->journal, head->incarnation, err);
         if (rc != HOR_OK)
@@ -261,6 +267,8 @@ static int check_head(const struct hor_exchange_head *head, void *ctx, struct ho
                              " of the cluster, this member to %" PRIu64
                              ": the older one must rejoin with an empty folder",
                              head->from, head->incarnation, cluster->incarnation);
+    find_peer(cluster, head->from)->heard = head->sent_at;
+    cluster->echo = head->echo;
     return HOR_OK;
 }
 
@@ -409,6 +417,39 @@ out:
     return rc;
 }
 
+/* A result of the present term was made after the sender had heard what it echoes. So at that time,
+ * by our own clock, it had not yet voted for a later leader: however long this message, or this
+ * process, was held up since. */
+static void note_follower(struct hor_cluster *cluster, const struct hor_raft_message *m)
+{
+    struct hor_peer *peer = find_peer(cluster, m->peer);
+    if (peer != NULL && cluster->raft_leader && m->term == hor_raft_term(cluster->raft) &&
+        cluster->echo > peer->followed_ms && cluster->echo <= (uint64_t)hor_cluster_now())
+        peer->followed_ms = cluster->echo;
+}
+
+int64_t hor_cluster_majority_ms(const struct hor_cluster *cluster)
+{
+    unsigned needed = (cluster->peer_count + 1) / 2; /* and this member */
+    uint64_t latest = (uint64_t)hor_cluster_now();
+    if (!cluster->raft_leader)
+        return 0;
+    /* The time that `needed` others reach: one after the other, from the newest down. */
+    for (unsigned n = 0; n < needed; n++) {
+        uint64_t best = 0;
+        unsigned count = 0;
+        for (unsigned i = 0; i < cluster->peer_count; i++) {
+            count += cluster->peers[i].followed_ms >= latest;
+            if (cluster->peers[i].followed_ms < latest && cluster->peers[i].followed_ms > best)
+                best = cluster->peers[i].followed_ms;
+        }
+        if (count >= needed)
+            break;
+        latest = best;
+    }
+    return (int64_t)latest;
+}
+
 static int take_message(struct hor_exchange_message *message, void *ctx, struct hor_error *err)
 {
     struct hor_cluster *cluster = ctx;
@@ -420,6 +461,8 @@ static int take_message(struct hor_exchange_message *message, void *ctx, struct 
         part_wanted(cluster, message);
         return HOR_OK;
     }
+    if (message->raft.kind == HOR_RAFT_APPEND_ENTRIES_RESULT)
+        note_follower(cluster, &message->raft);
     if (message->raft.kind == HOR_RAFT_INSTALL_SNAPSHOT)
         rc = take_part(cluster, message, &why);
     else if (message->raft.kind == HOR_RAFT_APPEND_ENTRIES)
@@ -437,9 +480,16 @@ static int take_message(struct hor_exchange_message *message, void *ctx, struct 
 int hor_cluster_receive(struct hor_cluster *cluster, const char *exchange, size_t len,
                         struct hor_error *err)
 {
+    return hor_cluster_receive_from(cluster, 0, exchange, len, err);
+}
+
+int hor_cluster_receive_from(struct hor_cluster *cluster, uint64_t member, const char *exchange,
+                             size_t len, struct hor_error *err)
+{
     int rc;
     if (cluster->closing || cluster->failed)
         return hor_error_set(err, HOR_ERR_STATE, "the cluster has stopped");
+    cluster->speaker = member;
     rc = hor_exchange_read(exchange, len, check_head, take_message, cluster, err);
     hor_cluster_settle(cluster);
     return rc;

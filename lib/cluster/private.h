@@ -40,6 +40,8 @@ struct hor_requests {
 struct hor_peer {
     uint64_t id;
     struct hor_buf outbox; /* an exchange that is not closed yet; empty: none */
+    uint64_t heard;        /* the newest time of its clock that came from it: sent back as echo */
+    uint64_t followed_ms;  /* own clock: it certainly followed this leader then; 0: not known */
     /* a snapshot on its way there */
     int snapshot_fd; /* -1: none */
     struct hor_raft_message snapshot;
@@ -89,6 +91,7 @@ struct hor_cluster {
     /* submits */
     struct hor_requests waiting, inflight;
     size_t queued_count, queued_bytes;
+    uint64_t echo, speaker; /* of the exchange that is being read; speaker 0: not known */
     struct hor_tail_entry **incoming; /* entries of the event that consensus works on */
     size_t incoming_count;
 
@@ -133,6 +136,7 @@ int hor_cluster_restore(struct hor_cluster *cluster, const struct hor_journal_sn
 void hor_cluster_tidy(struct hor_cluster *cluster); /* segments and memory nobody needs */
 
 /* peers.c */
+int64_t hor_cluster_majority_ms(const struct hor_cluster *cluster);
 /* A member that has nothing but its first entry, and never voted. */
 bool hor_cluster_is_fresh(const struct hor_cluster *cluster);
 void hor_cluster_send(const struct hor_raft_message *message, void *ctx);

@@ -5,9 +5,10 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/cluster/exchange.h"
 #include "lib/cluster/transport.h"
 
-enum { QUEUE_COUNT_MAX = 256, QUEUE_BYTES_MAX = 32 << 20 };
+enum { QUEUE_COUNT_MAX = 256, QUEUE_BYTES_MAX = 32 << 20, CALL_BYTES = 512 << 10 };
 
 struct parcel {
     struct parcel *next;
@@ -49,22 +50,41 @@ static struct parcel *take(struct peer *peer)
     return parcel;
 }
 
+/* All that waits becomes one call, as far as it fits: a call costs more than what it carries. The
+ * lock is held. */
+static void gather(struct peer *peer, struct hor_buf *exchange)
+{
+    struct parcel *parcel = take(peer);
+    hor_buf_add(exchange, parcel->text, parcel->len);
+    free(parcel);
+    while (peer->first != NULL && exchange->len + peer->first->len <= CALL_BYTES &&
+           hor_exchange_join(exchange, peer->first->text, peer->first->len)) {
+        peer->status.joined++;
+        free(take(peer));
+    }
+}
+
 static void *carry(void *ctx)
 {
     struct peer *peer = ctx;
+    struct hor_buf exchange = HOR_BUF_INIT;
     pthread_mutex_lock(&peer->lock);
     while (!peer->stopping) {
-        struct parcel *parcel = take(peer);
         struct hor_error err = {.text = ""};
         int rc;
-        if (parcel == NULL) {
+        if (peer->first == NULL) {
             pthread_cond_wait(&peer->wake, &peer->lock);
             continue;
         }
+        gather(peer, &exchange);
         pthread_mutex_unlock(&peer->lock);
-        rc = peer->transport->call(&peer->member, parcel->text, parcel->len, peer->transport->ctx,
-                                   &err);
-        free(parcel);
+        rc = exchange.failed
+                 ? hor_error_set(&err, HOR_ERR_MEMORY, "transport: out of memory")
+                 : peer->transport->call(&peer->member, exchange.data, exchange.len,
+                                         peer->transport->ctx, &err);
+        if (exchange.cap > CALL_BYTES)
+            hor_buf_done(&exchange);
+        hor_buf_clear(&exchange);
         pthread_mutex_lock(&peer->lock);
         if (rc == HOR_OK) {
             peer->status.sent++;
@@ -77,6 +97,7 @@ static void *carry(void *ctx)
         }
     }
     pthread_mutex_unlock(&peer->lock);
+    hor_buf_done(&exchange);
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 /* lib/cluster/transport.h - carries exchanges to the other members: one thread and one bounded
  * queue per peer, so that a slow or dead peer delays nobody else. Calls are made by a function that
  * the program gives (the SOAP operation ExchangeJournal); what it could not deliver is dropped,
- * since Raft sends again what matters. When a queue is full the oldest exchange goes: newest wins.
+ * since Raft sends again what matters. What waits for a peer goes in one call (hor_exchange_join).
+ * When a queue is full the oldest exchange goes: newest wins.
  *
  * Sending side:  ops.send = f, where f calls hor_transport_send(transport, to, exchange, len).
  * Receiving side: the operation hands the request's text to hor_cluster_deliver. */
@@ -22,7 +23,8 @@ typedef int hor_transport_call_fn(const struct hor_cluster_member *to, const cha
                                   size_t len, void *ctx, struct hor_error *err);
 
 struct hor_transport_peer_status {
-    uint64_t sent, failed, dropped;
+    uint64_t sent, failed, dropped; /* calls made, calls that failed, exchanges that went unsent */
+    uint64_t joined;                /* exchanges that went along in another one's call */
     int64_t last_success_ms; /* monotonic; 0: never */
     char last_error[256];    /* "" after a success */
 };
