@@ -106,9 +106,9 @@ void hor_agent_decide(struct hor_agent *agent)
         }
         hor_agent_submit(agent, batch.events, batch.count, decided, agent);
     }
-    if (agent->leader)
+    if (agent->leader && agent->queue == NULL)
         set_timer(agent);
-    else
+    else /* the queue's end decides again: what is due would only be found due without end */
         hor_timer_stop(agent->decide_timer);
 }
 
@@ -200,15 +200,20 @@ static int on_restore(const char *xml, size_t len, void *ctx, struct hor_error *
 static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
 {
     struct hor_agent *agent = ctx;
-    bool was = agent->leader;
+    bool was = agent->leader, other = leader_id != 0 && term != agent->leader_term;
     agent->leader = leader;
     agent->leader_id = leader_id;
     agent->term = term;
     if (agent->stopping)
         return;
+    if (other) {
+        hor_agent_peers_interrupt(agent, leader_id); /* calls to the old leader, which may hang */
+        agent->leader_term = term;
+        hor_agent_tasks_tell_anew(agent);
+    }
     if (leader && !was) {
         hor_log_info("leads cluster %s in term %" PRIu64, agent->settings->cluster, term);
-        agent->leading_since_ms = hor_clock_monotonic_ms();
+        hor_agent_lease_lead(agent);
         hor_core_lead(agent->core);
     } else if (!leader && was) {
         hor_log_info("leads no longer (term %" PRIu64 ")", term);

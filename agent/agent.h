@@ -21,8 +21,11 @@ enum {
     HOR_AGENT_GRACE_MS = 5000,   /* after the lease: then tasks with agentLoss="restart" are killed */
     HOR_AGENT_ELECTION_MS = 500,
     HOR_AGENT_RENEW_MS = 400,
+    HOR_AGENT_RENEW_SOON_MS = 50, /* after a "not yet" */
     HOR_AGENT_RETRY_MS = 200,    /* before a failed report to the leader is tried again */
 };
+
+#define HOR_AGENT_EXCHANGE_ACTION "\"urn:horarium:agent:1:ExchangeJournal\""
 
 struct hor_agent;
 struct hor_soap_service;
@@ -84,6 +87,7 @@ struct hor_agent {
 
     bool leader;
     uint64_t leader_id, term;
+    uint64_t leader_term; /* of the leader known last */
     int64_t leading_since_ms;
     struct hor_timer *decide_timer, *lease_timer, *retry_timer;
     struct hor_agent_submission *queue, **queue_end;
@@ -94,10 +98,12 @@ struct hor_agent {
     char **to_launch;      /* ids, from taskAssigned */
     size_t launch_count, launch_cap;
     bool syncing, sync_again;
-    bool reporting_away; /* a SubmitEvents call is under way */
+    bool reporting_away;    /* a SubmitEvents call is under way, */
+    uint64_t report_epoch;  /* and it is of this epoch: a new leader gets reports anew */
 
     int64_t lease_end_ms; /* monotonic; member's own; 0: none yet */
-    bool renewing;
+    bool renewing;         /* a RenewLease call is under way, */
+    uint64_t renewing_term; /* to the leader of this term */
 
     atomic_uint_fast64_t tasks_started, tasks_ended, events_applied; /* for /metrics; any thread */
 };
@@ -130,6 +136,8 @@ int hor_agent_tasks_open(struct hor_agent *agent, struct hor_error *err);
 void hor_agent_tasks_close(struct hor_agent *agent);
 /* A committed event: remembers what concerns this member. */
 void hor_agent_tasks_applied(struct hor_agent *agent, const struct hor_event *event);
+/* After a change of the leader. */
+void hor_agent_tasks_tell_anew(struct hor_agent *agent);
 /* Starts, kills, reports and forgets what the state asks for. */
 void hor_agent_tasks_sync(struct hor_agent *agent);
 /* Compares all that the state and the runner know: after replay and after a reconnect. */
@@ -150,6 +158,7 @@ int hor_agent_outputs_parse(const char *text, size_t len, struct hor_arguments *
 
 /* ---- lease.c ---- */
 int hor_agent_lease_open(struct hor_agent *agent, struct hor_error *err);
+void hor_agent_lease_lead(struct hor_agent *agent);
 void hor_agent_lease_role(struct hor_agent *agent);
 /* Leader, on the loop: a member asks. *ret_lease_ms 0: not yet. */
 int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t applied, bool runner,
@@ -174,6 +183,8 @@ void hor_agent_service_close(struct hor_agent *agent);
 /* ---- peer.c: calls to other members; worker threads ---- */
 int hor_agent_peers_open(struct hor_agent *agent, struct hor_error *err);
 void hor_agent_peers_close(struct hor_agent *agent);
+/* Loop: calls under way to other members than the leader end soon. */
+void hor_agent_peers_interrupt(struct hor_agent *agent, uint64_t leader_id);
 /* The leader's service, NULL when it is this member or nobody; any thread. */
 struct hor_soap_partner *hor_agent_leader_partner(struct hor_agent *agent);
 /* Loop: sends the events (which it takes) to the leader; `done` comes on the loop. */

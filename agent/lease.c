@@ -33,11 +33,31 @@ static enum hor_core_reach reach_of(const struct hor_agent *agent, const struct 
                                                                         : HOR_CORE_FENCED;
 }
 
+/* A leader holds its lease from the last time that it certainly was the leader: a process that stood
+ * still, or was cut off, must not believe that it still is. */
+static int64_t leaders_end(const struct hor_agent *agent)
+{
+    struct hor_cluster_status status;
+    hor_cluster_get_status(agent->cluster, &status);
+    return status.majority_ms == 0 ? 0 : status.majority_ms + HOR_AGENT_LEASE_MS;
+}
+
+/* Begins to judge the others: they get a full lease's time to be heard, and no tasks before. */
+static void begin_watch(struct hor_agent *agent)
+{
+    agent->leading_since_ms = hor_clock_monotonic_ms();
+    for (size_t i = 0; i < agent->settings->member_count; i++)
+        if (i != agent->settings->self)
+            hor_core_reach(agent->core, agent->settings->members[i].name, HOR_CORE_UNKNOWN);
+}
+
 static void watch_peers(struct hor_agent *agent)
 {
     int64_t now_ms = hor_clock_monotonic_ms();
-    struct hor_cluster_status status;
-    hor_cluster_get_status(agent->cluster, &status);
+    if (leaders_end(agent) <= now_ms) {
+        begin_watch(agent); /* who cannot be heard cannot be judged */
+        return;
+    }
     for (size_t i = 0; i < agent->settings->member_count; i++) {
         if (i == agent->settings->self || agent->settings->members[i].witness)
             continue;
@@ -55,10 +75,11 @@ static void on_tick(void *ctx)
     if (agent->stopping)
         return;
     if (agent->leader) {
-        int64_t now_ms = hor_clock_monotonic_ms();
-        agent->lease_end_ms = now_ms + HOR_AGENT_LEASE_MS; /* leading is holding the lease */
-        hor_runner_renew(agent->runner, agent->lease_end_ms,
-                         agent->lease_end_ms + HOR_AGENT_GRACE_MS, NULL);
+        int64_t end_ms = leaders_end(agent);
+        if (end_ms > agent->lease_end_ms) {
+            agent->lease_end_ms = end_ms;
+            hor_runner_renew(agent->runner, end_ms, end_ms + HOR_AGENT_GRACE_MS, NULL);
+        }
         watch_peers(agent);
         hor_agent_decide(agent);
         hor_timer_start(agent->lease_timer, TICK_MS);
@@ -74,6 +95,14 @@ int hor_agent_lease_open(struct hor_agent *agent, struct hor_error *err)
     if (agent->lease_timer == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     return HOR_OK;
+}
+
+/* This member leads from now on: what it knew of the others was of another time. */
+void hor_agent_lease_lead(struct hor_agent *agent)
+{
+    begin_watch(agent);
+    for (size_t i = 0; i < agent->settings->member_count; i++)
+        agent->peers[i].must_apply = 0;
 }
 
 /* After a change of leadership, and of the runner's connection. */
@@ -106,16 +135,19 @@ int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t ap
         return hor_error_set(err, HOR_ERR_DENIED, "'%.100s' is not another member", from);
     struct hor_agent_peer *peer = &agent->peers[i];
     hor_cluster_get_status(agent->cluster, &status);
-    if (peer->must_apply == 0)
-        peer->must_apply = status.commit_index > 0 ? status.commit_index : 1;
-    /* A member that lags might start what was given to another meanwhile. */
-    if (applied < peer->must_apply) {
+    /* What was decided about a lost member counts, though it may not be committed yet. */
+    if (peer->must_apply == 0 && agent->queue == NULL)
+        peer->must_apply = status.commit_index + status.uncommitted;
+    /* A member that lags might start what was given to another meanwhile; and nobody can give what
+     * he has not: the member's lease ends no later than the leader's. */
+    int64_t now_ms = hor_clock_monotonic_ms(), left_ms = leaders_end(agent) - now_ms;
+    if (peer->must_apply == 0 || applied < peer->must_apply || left_ms <= 0) {
         *ret_lease_ms = 0;
         return HOR_OK;
     }
-    peer->granted_ms = hor_clock_monotonic_ms();
+    peer->granted_ms = now_ms;
     peer->runner = runner;
-    *ret_lease_ms = HOR_AGENT_LEASE_MS;
+    *ret_lease_ms = left_ms < HOR_AGENT_LEASE_MS ? left_ms : HOR_AGENT_LEASE_MS;
     watch_peers(agent);
     hor_agent_decide(agent);
     return HOR_OK;

@@ -653,8 +653,13 @@ static int exchange_journal(struct hor_soap_call *call, const struct _agt__Excha
     struct hor_agent *agent = call->ctx;
     size_t len;
     const char *body = call->http != NULL ? hor_http_body(call->http, &len) : NULL;
-    (void)request;
+    ULONG64 from = request->exchange != NULL ? request->exchange->from : 0;
     (void)response;
+    if (from == 0 || from > agent->settings->member_count ||
+        (hor_agent_is_from_member(call) &&
+         strcmp(call->who->user, agent->settings->members[from - 1].name) != 0))
+        return hor_error_set(err, HOR_ERR_DENIED, "'%s' cannot speak for member %llu of %s",
+                             call->who->user, (unsigned long long)from, agent->settings->cluster);
     if (body == NULL)
         return hor_error_set(err, HOR_ERR_INVALID, "an exchange comes over HTTP");
     return hor_cluster_deliver(agent->cluster, body, len, err);

@@ -22,6 +22,7 @@ static int exchange(const struct hor_cluster_member *to, const char *text, size_
 {
     struct hor_agent *agent = ctx;
     struct hor_buf body = HOR_BUF_INIT, answer = HOR_BUF_INIT;
+    static const char *const headers[] = {"SOAPAction: " HOR_AGENT_EXCHANGE_ACTION, NULL};
     int status = 0;
     char *url = hor_str_printf("%s/soap/agent", to->url);
     hor_buf_puts(&body, "<S:Envelope xmlns:S=\"http://schemas.xmlsoap.org/soap/envelope/\"><S:Body>"
@@ -31,7 +32,7 @@ static int exchange(const struct hor_cluster_member *to, const char *text, size_
     int rc = url == NULL || body.failed
                  ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
                  : hor_http_client_post(agent->exchange_http, url, to->name,
-                                        "text/xml; charset=utf-8", NULL, body.data, body.len,
+                                        "text/xml; charset=utf-8", headers, body.data, body.len,
                                         EXCHANGE_CALL_MS, &status, &answer, err);
     if (rc == HOR_OK && status != 200)
         rc = hor_error_set(err, HOR_ERR_STATE, "%s answers with HTTP status %d", to->name, status);
@@ -99,6 +100,13 @@ void hor_agent_peers_close(struct hor_agent *agent)
         hor_http_client_free(agent->exchange_http);
     free(agent->peers);
     free(agent->members);
+}
+
+void hor_agent_peers_interrupt(struct hor_agent *agent, uint64_t leader_id)
+{
+    for (size_t i = 0; agent->http != NULL && i < agent->settings->member_count; i++)
+        if (i + 1 != leader_id && i != agent->settings->self)
+            hor_http_client_interrupt(agent->http, agent->settings->members[i].name);
 }
 
 /* ---- asking the leader ---- */
@@ -205,7 +213,7 @@ void hor_agent_peer_report(struct hor_agent *agent, struct hor_event **take_even
 struct renew_call {
     struct hor_agent *agent;
     struct hor_soap_partner *partner;
-    uint64_t applied;
+    uint64_t applied, term;
     char run_id[64];
     bool runner;
     int64_t sent_ms, lease_ms, grace_ms;
@@ -216,10 +224,17 @@ static void renew_ended(void *ctx)
 {
     struct renew_call *call = ctx;
     struct hor_agent *agent = call->agent;
-    agent->renewing = false;
-    if (call->code == HOR_OK && call->lease_ms > 0 && !agent->stopping && !agent->leader) {
+    bool present = call->term == agent->renewing_term; /* else another leader was asked meanwhile */
+    int64_t end_ms = call->sent_ms + call->lease_ms;
+    if (present)
+        agent->renewing = false;
+    if (present && call->code == HOR_OK && call->lease_ms == 0 && !agent->leader &&
+        !agent->stopping)
+        hor_timer_start(agent->lease_timer, HOR_AGENT_RENEW_SOON_MS);
+    if (call->code == HOR_OK && call->lease_ms > 0 && end_ms > agent->lease_end_ms &&
+        !agent->stopping && !agent->leader) {
         bool had = agent->lease_end_ms > hor_clock_monotonic_ms();
-        agent->lease_end_ms = call->sent_ms + call->lease_ms;
+        agent->lease_end_ms = end_ms;
         if (agent->runner_connected)
             hor_runner_renew(agent->runner, agent->lease_end_ms,
                              agent->lease_end_ms + call->grace_ms, NULL);
@@ -259,7 +274,8 @@ void hor_agent_peer_renew(struct hor_agent *agent)
     struct leader_query query = {.agent = agent};
     struct hor_cluster_status status;
     find_leader(&query);
-    if (agent->renewing || query.partner == NULL || agent->settings->members[agent->settings->self].witness)
+    if ((agent->renewing && agent->renewing_term == agent->term) || query.partner == NULL ||
+        agent->settings->members[agent->settings->self].witness)
         return;
     struct renew_call *call = calloc(1, sizeof *call);
     if (call == NULL)
@@ -268,10 +284,12 @@ void hor_agent_peer_renew(struct hor_agent *agent)
     *call = (struct renew_call){.agent = agent,
                                 .partner = query.partner,
                                 .applied = status.applied_index,
+                                .term = agent->term,
                                 .runner = agent->runner_connected,
                                 .sent_ms = hor_clock_monotonic_ms()};
     snprintf(call->run_id, sizeof call->run_id, "%s", status.run_id != NULL ? status.run_id : "");
     agent->renewing = true;
+    agent->renewing_term = agent->term;
     if (hor_workers_run(agent->workers, renew_work, call, 0) < 0) {
         agent->renewing = false;
         free(call);

@@ -167,8 +167,9 @@ static bool launch(struct hor_agent *agent, const char *id)
     struct hor_core_task_view view;
     struct hor_error err = {0};
     struct hor_agent_task *task = hor_map_get(agent->tasks, id);
+    /* In doubt, but never given to the runner: this member was lost meanwhile, and knows better. */
     if (hor_core_task(agent->core, id, &view) < 0 || strcmp(view.agent, agent->name) != 0 ||
-        strcmp(view.state, "assigned") != 0 || (task != NULL && task->fence == view.fence))
+        (strcmp(view.state, "assigned") != 0 && strcmp(view.state, "inDoubt") != 0) || (task != NULL && task->fence == view.fence))
         return true; /* changed meanwhile, or it is with the runner already */
     if (view.killing) {
         refuse(agent, &view, "killed before it was started");
@@ -341,6 +342,7 @@ static struct hor_event *ended_event(struct hor_agent *agent, const struct hor_a
 
 struct report { /* the events of one submission; the tasks they are about are marked `reporting` */
     struct hor_agent *agent;
+    uint64_t epoch;
     char **ids;
     size_t count;
 };
@@ -349,16 +351,19 @@ static void reported(int code, uint64_t index, void *ctx)
 {
     struct report *report = ctx;
     struct hor_agent *agent = report->agent;
+    bool present = report->epoch == agent->report_epoch; /* else it was told anew meanwhile */
     (void)index;
     for (size_t i = 0; i < report->count; i++) {
         struct hor_agent_task *task =
             agent->tasks != NULL ? hor_map_get(agent->tasks, report->ids[i]) : NULL;
-        if (task != NULL)
+        if (task != NULL && present)
             task->reporting = false;
         free(report->ids[i]);
     }
     free(report->ids);
     free(report);
+    if (!present)
+        return;
     agent->reporting_away = false;
     if (code < 0 && !agent->stopping)
         hor_timer_start(agent->retry_timer, HOR_AGENT_RETRY_MS);
@@ -392,7 +397,9 @@ static void tell(struct hor_agent *agent)
             view.fence != task->fence)
             continue;
         size_t before = count;
-        if (task->started && strcmp(view.state, "running") != 0)
+        /* One in doubt is running after all only while it lives: what ended tells its end alone. */
+        if (task->started && strcmp(view.state, task->ended ? "assigned" : view.state) == 0 &&
+            strcmp(view.state, "running") != 0)
             push(events, &count, started_event(agent, task, &view));
         if (task->ended)
             push(events, &count, ended_event(agent, task, &view));
@@ -408,6 +415,7 @@ static void tell(struct hor_agent *agent)
         return;
     }
     report->agent = agent;
+    report->epoch = agent->report_epoch;
     report->ids = ids;
     if (agent->leader) {
         hor_agent_submit(agent, events, count, reported, report);
@@ -415,6 +423,17 @@ static void tell(struct hor_agent *agent)
         agent->reporting_away = true;
         hor_agent_peer_report(agent, events, count, reported, report);
     }
+}
+
+/* Another leader: what was on its way to the old one, which may hang, is told again. */
+void hor_agent_tasks_tell_anew(struct hor_agent *agent)
+{
+    size_t pos = 0;
+    struct hor_agent_task *task;
+    while (agent->tasks != NULL && (task = hor_map_next(agent->tasks, &pos, NULL)) != NULL)
+        task->reporting = false;
+    agent->reporting_away = false;
+    agent->report_epoch++;
 }
 
 /* ---- what is over ---- */
