@@ -10,9 +10,10 @@ enum {
     LIMIT = 1000,
     WAIT_MS = 10000,
     ACKNOWLEDGE_WAIT_MS = 500, /* what is not acknowledged yet is, after that much silence */
-    CALL_MS = 20000,
+    CALL_MS = 6000, /* longer than any wait: a member that hangs is left for another one */
     STATE_EVERY_MS = 2000,
     BUSY_MS = 50,
+    GATHER_MS = 20, /* between two answers that were not full: fewer calls, batches and syncs */
 };
 
 struct batch {
@@ -164,6 +165,8 @@ void *hor_coupling_collect(void *arg)
                                            : STATE_EVERY_MS < WAIT_MS ? STATE_EVERY_MS : WAIT_MS,
                         &taken, &err);
         unacknowledged += taken;
+        if (rc == HOR_OK && taken > 0 && taken < LIMIT)
+            hor_coupling_pause(coupling, GATHER_MS);
         if (rc == HOR_OK && unacknowledged > 0 && (taken == 0 || unacknowledged >= LIMIT)) {
             rc = acknowledge(coupling, &err);
             unacknowledged = 0;

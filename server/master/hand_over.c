@@ -10,7 +10,8 @@
 
 enum {
     CALL_MS = 10000,
-    PLAN_MS = 60000, /* AcceptPlan and ApplyRelease answer after their commit */
+    RELEASE_MS = 60000, /* large, and answered after its commit */
+    PLAN_MS = 10000,    /* so is a plan; then another member is asked, which knows what was taken */
     BUSY_MS = 50,
 };
 
@@ -62,7 +63,7 @@ int hor_coupling_give_release(struct hor_coupling *c, int64_t number, struct hor
             .sha256 = wanted.sha256,
             .document = {.__ptr = (unsigned char *)wanted.document.data,
                          .__size = (int)wanted.document.len}};
-        rc = hor_soap_call_op(c->partner, agt, ApplyRelease, &request, &soap, &response, PLAN_MS,
+        rc = hor_soap_call_op(c->partner, agt, ApplyRelease, &request, &soap, &response, RELEASE_MS,
                               err);
         if (rc != HOR_OK)
             hor_error_prefix(err, "release %lld", (long long)wanted.number);
