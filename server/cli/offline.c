@@ -80,6 +80,38 @@ static int journal_verify(struct hor_cli *cli, const struct hor_cli_command *com
     return r.damaged ? HOR_EXIT_FAILED : HOR_EXIT_OK;
 }
 
+/* A person's word is needed: only he can know that no other member has the lost entries. */
+static int journal_repair(struct hor_cli *cli, const struct hor_cli_command *command, int argc,
+                          char **argv)
+{
+    bool accepted = false;
+    const struct hor_cli_option options[] = {
+        {"--accept-loss", NULL, "the journal counts as ending where it ends now", NULL, &accepted,
+         false},
+        {NULL, NULL, NULL, NULL, NULL, false}};
+    int code = hor_cli_parse(cli, command, options, &argc, argv);
+    if (code >= 0)
+        return code;
+    if (argc != 1)
+        return hor_cli_usage(command, "it wants a journal folder");
+    if (!accepted)
+        return hor_cli_usage(command,
+                             "confirmed entries at the journal's end that a disk lost are given up "
+                             "with --accept-loss: for a cluster of one, or when no other member has "
+                             "them; otherwise empty this member's folder and let it rejoin");
+    uint64_t lost = 0;
+    struct hor_error err = {0};
+    int rc = hor_journal_accept_loss(argv[0], &lost, &err);
+    if (rc != HOR_OK) {
+        fprintf(stderr, "horarium: %s\n", err.text);
+        return HOR_EXIT_FAILED;
+    }
+    if (!cli->quiet)
+        printf("%s: %" PRIu64 " lost entr%s accepted; the member can be started\n", argv[0], lost,
+               lost == 1 ? "y is" : "ies are");
+    return HOR_EXIT_OK;
+}
+
 static int certificates_init(struct hor_cli *cli, const struct hor_cli_command *command, int argc,
                              char **argv)
 {
@@ -270,6 +302,8 @@ static int user_list(struct hor_cli *cli, const struct hor_cli_command *command,
 const struct hor_cli_command hor_cli_offline[] = {
     {"journal show", "FOLDER|FILE", "Prints the entries of recovery files", journal_show},
     {"journal verify", "FOLDER|FILE", "Checks every line of recovery files", journal_verify},
+    {"journal repair", "FOLDER --accept-loss", "Gives up entries that a disk lost at the end",
+     journal_repair},
     {"certificates init", "--dir FOLDER NAME[:HOST,...]...",
      "Makes a private authority and members' certificates", certificates_init},
     {"user add", "NAME", "Adds a local user", user_add},
