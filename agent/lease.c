@@ -76,10 +76,13 @@ static void on_tick(void *ctx)
         return;
     if (agent->leader) {
         int64_t end_ms = leaders_end(agent);
+        bool had = agent->lease_end_ms > hor_clock_monotonic_ms();
         if (end_ms > agent->lease_end_ms) {
             agent->lease_end_ms = end_ms;
             hor_runner_renew(agent->runner, end_ms, end_ms + HOR_AGENT_GRACE_MS, NULL);
         }
+        if (!had && hor_agent_lease_holds(agent, &end_ms))
+            hor_agent_tasks_sync(agent); /* starts that waited for the lease */
         watch_peers(agent);
         hor_agent_decide(agent);
         hor_timer_start(agent->lease_timer, TICK_MS);
