@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORLD_MEMBERS = 7, WORLD_TRACE = 80, WORLD_LINE = 160 };
+enum { WORLD_MEMBERS = 7, WORLD_TRACE = 400, WORLD_LINE = 160 };
 
 typedef void world_fn(void *ctx, void *arg);
 

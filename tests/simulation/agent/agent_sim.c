@@ -328,7 +328,7 @@ static bool run(uint64_t seed, unsigned members, bool show, char what[300], stru
     bool good = !world->broken;
     snprintf(what, 300, "%s", world->what);
     if (!good && show)
-        world_print_trace(world, 60);
+        world_print_trace(world, getenv("SIM_LINES") != NULL ? 400 : 60);
     end(t);
     return good;
 }

@@ -199,6 +199,14 @@ void sim_law_end(void)
 {
     unsigned leaders = 0;
     for (unsigned i = 0; i < sim->members; i++) {
+        const struct hor_agent *agent = sim->hosts[i].agent;
+        if (agent != NULL)
+            world_note(&sim->world, "%s: %s, runner %s, lease %" PRId64 " ms, %zu to launch",
+                       agent->name, agent->leader ? "leads" : "follows",
+                       agent->runner_connected ? "here" : "away",
+                       agent->lease_end_ms - sim_monotonic_ms(&sim->hosts[i]), agent->launch_count);
+    }
+    for (unsigned i = 0; i < sim->members; i++) {
         struct hor_loop *host = &sim->hosts[i];
         leaders += host->agent != NULL && host->agent->leader;
         if (host->agent == NULL || applied(host) != sim->committed_count)
