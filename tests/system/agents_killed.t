@@ -5,9 +5,11 @@ are stopped for longer than their lease. What ran is compared with history: noth
 Jobs record their own starts and ends, with times, in a file of their own. Figures are printed, among them how long it took
 from the death of a leader to the first start that its successor ordered."""
 import collections
+import http.client
 import os
 import re
 import signal
+import ssl
 import statistics
 import subprocess
 import sys
@@ -160,6 +162,25 @@ def wait_until(at):
 
 
 # -- what is done to the cluster ----------------------------------------------------------------------
+def impostor(cluster):
+    """A member's certificate speaks for that member and for no other one."""
+    envelope = ('<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body><ExchangeJournal xmlns="urn:horarium:agent:1">'
+                '<exchange cluster="/clusters/local" incarnation="1" from="{}" to="1" formatVersion="1"/>'
+                '</ExchangeJournal></S:Body></S:Envelope>')
+    for action in ('""', '"urn:horarium:agent:1:ExchangeJournal"'):
+        answers = []
+        for speaks_for in (2, 3):
+            context = ssl.create_default_context(cafile=cluster.trial.path("certificates", "ca.crt"))
+            context.load_cert_chain(cluster.trial.path("certificates", "a2.crt"), cluster.trial.path("certificates", "a2.key"))
+            connection = http.client.HTTPSConnection("127.0.0.1", cluster.trial.port("a1"), context=context, timeout=20)
+            connection.request("POST", "/soap/agent", envelope.format(speaks_for),
+                               {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": action})
+            answer = connection.getresponse()
+            answers.append((answer.status, "NotAuthorized" in answer.read().decode()))
+            connection.close()
+        equal(answers, [(200, False), (500, True)], f"a2 speaks for itself and not for a3 (SOAPAction {action})")
+
+
 def spread(cluster):
     cluster.load(12, "/test/single")
     cluster.await_done()
@@ -298,7 +319,7 @@ def test():
         trial.start()
         trial.deploy()
         fenced = []
-        steps = {"spread": spread, "leaders": kill_leaders, "follower": kill_follower, "two": kill_two, "all": kill_all, "stop": stop_leader,
+        steps = {"impostor": impostor, "spread": spread, "leaders": kill_leaders, "follower": kill_follower, "two": kill_two, "all": kill_all, "stop": stop_leader,
                  "fence-follower": lambda c: fenced.extend(fence(c, "follower")),
                  "fence-leader": lambda c: fenced.extend(fence(c, "leader"))}
         for name in os.environ.get("STEPS", " ".join(steps)).split():

@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/cluster/exchange.h"
 #include "tests/lib/tap.h"
 
 enum { MEMBERS = 3 };
@@ -421,6 +422,12 @@ static bool new_leader(struct net *net)
     struct node *leader = leader_of(net);
     return leader != NULL && leader != cut_leader;
 }
+static bool is_followed(struct net *net)
+{
+    struct hor_cluster_status status;
+    hor_cluster_get_status(leader_of(net)->cluster, &status);
+    return status.majority_ms > 0 && status.majority_ms <= hor_clock_monotonic_ms();
+}
 static bool stepped_down(struct net *net)
 {
     (void)net;
@@ -459,7 +466,51 @@ static void test_cut_off(void)
                               "to=\"2\" formatVersion=\"1\"></exchange>";
     ok(hor_cluster_receive(net.nodes[2].cluster, old, sizeof old - 1, &err) == HOR_ERR_CONFLICT,
        "another incarnation's too: %s", err.text);
+    static const char foreign[] = "<exchange cluster=\"/clusters/etl\" incarnation=\"1\" from=\"1\" "
+                                  "to=\"2\" formatVersion=\"1\"></exchange>";
+    ok(hor_cluster_receive_from(net.nodes[2].cluster, 3, foreign, sizeof foreign - 1, &err) ==
+           HOR_ERR_DENIED, "no member speaks for another: %s", err.text);
+    struct hor_cluster_status status;
+    net.done = net.failed = 0;
+    submit(&net, 10, &err);
+    ok(run_until(&net, all_done) && is_followed(&net), "a leader knows when it was followed last");
+    hor_cluster_get_status(leader->cluster, &status);
+    ok(status.majority_ms == 0, "and one that leads no longer does not");
     net_done(&net);
+}
+
+static void test_join(void)
+{
+    struct hor_exchange_head head = {.cluster = "/c", .incarnation = 1, .from = 1, .to = 2, .sent_at = 5};
+    struct hor_raft_message message = {.kind = HOR_RAFT_APPEND_ENTRIES_RESULT, .term = 3};
+    struct hor_buf one = HOR_BUF_INIT, two = HOR_BUF_INIT, other = HOR_BUF_INIT, both = HOR_BUF_INIT;
+    hor_exchange_open(&head, &one);
+    hor_exchange_message_open(&message, false, 0, 0, &one);
+    hor_exchange_message_close(&one);
+    hor_exchange_close(&one);
+    head.sent_at = 6;
+    head.echo = 7;
+    message.term = 4;
+    hor_exchange_open(&head, &two);
+    hor_exchange_message_open(&message, false, 0, 0, &two);
+    hor_exchange_message_close(&two);
+    hor_exchange_close(&two);
+    head.incarnation = 2;
+    hor_exchange_open(&head, &other);
+    hor_exchange_close(&other);
+    hor_buf_add(&both, one.data, one.len);
+    ok(hor_exchange_join(&both, two.data, two.len), "what waits for a member is joined");
+    ok(strstr(both.data, "sentAt=\"5\"") != NULL && strstr(both.data, "sentAt=\"6\"") == NULL &&
+           strstr(both.data, "term=\"3\"") < strstr(both.data, "term=\"4\"") &&
+           strstr(both.data, "</exchange>") == both.data + both.len - strlen("</exchange>"),
+       "in order, as one exchange with the times of the first");
+    size_t len = both.len;
+    ok(!hor_exchange_join(&both, other.data, other.len) && both.len == len,
+       "what is of another incarnation stays apart");
+    hor_buf_done(&one);
+    hor_buf_done(&two);
+    hor_buf_done(&other);
+    hor_buf_done(&both);
 }
 
 static void test_witness(void)
@@ -490,6 +541,7 @@ int main(void)
     test_three(10);
     test_cut_off();
     test_snapshot();
+    test_join();
     test_witness();
     return done_testing();
 }
