@@ -194,6 +194,26 @@ static void order_is_settled(const struct order *order)
         world_law(world, "order %s is %s and nothing says why", order->id, view.state);
 }
 
+bool sim_settled(void)
+{
+    for (unsigned i = 0; i < sim->order_count; i++) {
+        struct hor_core_order_view view;
+        if (!sim->orders[i].acknowledged ||
+            hor_core_order(sim->oracle, sim->orders[i].id,
+                           UTC_START_US + sim->world.now_ms * 1000, &view) < 0 ||
+            (sim->orders[i].ends == 0 && strcmp(view.state, "failed") != 0 &&
+             strcmp(view.state, "suspended") != 0))
+            return false;
+    }
+    for (unsigned i = 0; i < sim->start_count; i++)
+        if (sim->starts[i].live)
+            return false;
+    for (unsigned i = 0; i < sim->members; i++)
+        if (sim->hosts[i].agent == NULL || applied(&sim->hosts[i]) != sim->committed_count)
+            return false;
+    return true;
+}
+
 /* The faults are over and everything had its time. */
 void sim_law_end(void)
 {

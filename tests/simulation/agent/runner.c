@@ -183,7 +183,7 @@ static void start_process(struct hor_loop *host, const struct request *request)
     record->started_us = utc_us();
     record->kill_at_ms = request->kill_at_ms;
     sim_law_start(host, record);
-    int64_t lasts_ms = 5 + (int64_t)world_random(&sim->world, world_chance(&sim->world, 10) ? 9000 : 900);
+    int64_t lasts_ms = 5 + (int64_t)world_random(&sim->world, world_chance(&sim->world, 25) ? 15000 : 900);
     world_at(&sim->world, now_ms + lasts_ms, on_exit_of, NULL, host,
              (void *)(uintptr_t)record->number);
     if (record->kill_at_ms != 0)

@@ -84,6 +84,7 @@ struct sim {
     struct hor_loop hosts[HOSTS];
     struct hor_settings_member settings_members[HOSTS];
     struct hor_loop *current; /* whose code runs: the clocks need it */
+    int64_t cut_until_ms;
     bool chaos, crashing;
     struct hor_timer *timers;
     struct blob **committed;
@@ -127,6 +128,7 @@ void sim_law_start(struct hor_loop *host, const struct record *record);
 void sim_law_stop(struct hor_loop *host, const struct record *record);
 void sim_law_states(void);
 void sim_law_end(void);
+bool sim_settled(void); /* nothing is left to happen */
 
 /* ---- config.c ---- */
 struct hor_core *sim_core_new(void);
