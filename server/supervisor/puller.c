@@ -15,6 +15,9 @@ enum {
     PULL_WAIT_MS = 20000,
     PULL_TIMEOUT_MS = 40000,
     ACK_TIMEOUT_MS = 10000,
+    ACK_AFTER_MS = 1000, /* of quiet: an acknowledgement is a journal entry of the Master's, too */
+    GATHER_MS = 50,      /* between two answers that were not full: one transaction for all that
+                            comes in that time, at the price of a page that is so much older */
     RETRY_MIN_MS = 500,
     RETRY_MAX_MS = 10000
 };
@@ -23,6 +26,8 @@ struct position {
     char run_id[64];
     uint64_t at;
     bool known;
+    size_t unacknowledged; /* events stored since the last acknowledgement */
+    bool gather;           /* the last answer was not full: wait a moment for more */
 };
 
 static void acknowledge(struct master *master, const struct position *position)
@@ -35,8 +40,7 @@ static void acknowledge(struct master *master, const struct position *position)
     struct hor_error err;
     if (hor_soap_call_op(master->partner, mst, AcknowledgeEvents, &request, &soap, &answer,
                          ACK_TIMEOUT_MS, &err) != HOR_OK)
-        hor_log_debug("master=%s acknowledgement: %s; the next one counts", master->name,
-                      err.text);
+        hor_log_debug("master=%s acknowledgement: %s; the next one counts", master->name, err.text);
     hor_soap_done(soap);
 }
 
@@ -93,11 +97,12 @@ static int store(struct master *master, const struct _mst__GetEventsResponse *an
 /* One pull. HOR_ERR_STATE: the Master's journal began anew, read it from its beginning. */
 static int pull(struct master *master, struct position *position, struct hor_error *err)
 {
-    int wait_ms = PULL_WAIT_MS;
+    int wait_ms = position->unacknowledged > 0 ? ACK_AFTER_MS : PULL_WAIT_MS;
     struct _mst__GetEvents request = {
         .after = position->at, .limit = PULL_LIMIT, .waitMs = &wait_ms};
     struct _mst__GetEventsResponse *answer = NULL;
     struct soap *soap = NULL;
+    position->gather = false;
     int rc = hor_soap_call_op(master->partner, mst, GetEvents, &request, &soap, &answer,
                               PULL_TIMEOUT_MS, err);
     if (rc != HOR_OK)
@@ -116,7 +121,17 @@ static int pull(struct master *master, struct position *position, struct hor_err
     if (answer->__sizeevent > 0) {
         rc = store(master, answer, position, err);
         if (rc == HOR_OK)
+            position->unacknowledged += (size_t)answer->__sizeevent;
+        if (position->unacknowledged >= PULL_LIMIT) {
             acknowledge(master, position);
+            position->unacknowledged = 0;
+        }
+        position->gather = answer->__sizeevent < PULL_LIMIT;
+    } else if (position->unacknowledged > 0) {
+        acknowledge(master, position);
+        position->unacknowledged = 0;
+        if (answer->position > position->at)
+            position->at = answer->position;
     } else if (answer->position > position->at) {
         /* Entries that are no events, such as our own acknowledgements: storing and acknowledging
          * those would make new ones for ever. */
@@ -159,6 +174,8 @@ void *master_puller(void *arg)
                 hor_log_info("master=%s events are read again", master->name);
             told = false;
             retry_ms = RETRY_MIN_MS;
+            if (position.gather)
+                (void)master_wait(master, GATHER_MS, false);
             continue;
         }
         position.known = false;

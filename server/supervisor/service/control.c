@@ -299,6 +299,8 @@ int service_control_orders(struct hor_soap_call *call, const struct _sup__Contro
     service_note_text(c.action);
     if (rc == HOR_OK)
         rc = request->filter != NULL ? find_filtered(&c, err) : find_named(&c, err);
+    if (rc == HOR_ERR_NOT_FOUND && hor_soap_park(call, SERVICE_FRESH_MS) == HOR_SOAP_PARKED)
+        return HOR_SOAP_PARKED; /* nothing was done yet; the order may be on its way here */
     if (rc == HOR_OK && request->__sizeorder != 1) {
         snprintf(about, sizeof about, "%d orders", c.orders.count);
         service_note(call, about, request->reason);

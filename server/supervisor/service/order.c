@@ -155,6 +155,16 @@ static bool add_obstacle(struct order *order, const char *kind, const char *node
     return out->kind != NULL && out->text != NULL;
 }
 
+static bool is_end(const char *state)
+{
+    static const char *const ends[] = {"succeeded", "warned",  "failedFinally",
+                                       "cancelled", "skipped", "missed"};
+    for (size_t i = 0; state != NULL && i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(state, ends[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool take_live_order(struct soap *soap, const struct t__Order *live, struct t__Order *to)
 {
     if (live->state != NULL && (to->state = hor_soap_string(soap, live->state)) == NULL)
@@ -224,9 +234,11 @@ static int take_live(struct order *order)
         good = add_uncoupled(order, &why);
     } else if (answer->state != NULL) {
         const struct t__OrderState *live = answer->state;
-        good = (live->order == NULL ||
-                take_live_order(order->call->soap, live->order, order->response->order)) &&
-               service_nodes_live(&order->nodes, live->node, live->__sizenode) == HOR_OK;
+        /* An end is told when the history has it, with all attempts, not a moment before. */
+        bool ended = live->order != NULL && is_end(live->order->state);
+        good = ended || ((live->order == NULL ||
+                          take_live_order(order->call->soap, live->order, order->response->order)) &&
+                         service_nodes_live(&order->nodes, live->node, live->__sizenode) == HOR_OK);
         for (int i = 0; good && i < live->__sizeobstacle; i++)
             good = add_obstacle(order, live->obstacle[i].kind, live->obstacle[i].node,
                                 live->obstacle[i].text, live->obstacle[i].until);
@@ -274,6 +286,9 @@ int service_get_order(struct hor_soap_call *call, const struct _sup__GetOrder *r
     struct order order = {call, response, {.soap = call->soap}};
     response->asOf = hor_clock_utc_us();
     int rc = hor_query_order(service_parts(call)->store, request->id, take_order, &order, err);
+    /* An order that was added a moment ago is on its way here: wait for it before denying it. */
+    if (rc == HOR_ERR_NOT_FOUND && hor_soap_park(call, SERVICE_FRESH_MS) == HOR_SOAP_PARKED)
+        return HOR_SOAP_PARKED;
     if (rc == HOR_OK)
         rc = hor_auth_require(call->who, "order.view", response->order->chain, err);
     if (rc == HOR_OK)

@@ -25,4 +25,7 @@ struct hor_supervisor_parts {
 extern const struct hor_soap_operation hor_supervisor_operations[];
 extern const struct hor_soap_policy hor_supervisor_policy;
 
+/* How long a call that names an order waits for one that the Master has just taken. */
+enum { SERVICE_FRESH_MS = 1000 };
+
 #endif
