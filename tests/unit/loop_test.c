@@ -133,12 +133,18 @@ static void hold(void *ctx)
     ok(read(*(int *)ctx, &c, 1) == 0, "the only thread is busy until the pipe ends");
 }
 
+/* On the loop's thread: before the loop runs, calls are refused and would not be counted. */
+static void give_jobs(void *ctx)
+{
+    for (int i = 0; i < 300; i++)
+        if (hor_workers_run(ctx, call_loop, NULL, 0) != HOR_OK)
+            ok(false, "a job");
+}
+
 static void test_workers(void)
 {
     workers = hor_workers_new(4, "test");
-    for (int i = 0; i < 300; i++)
-        if (hor_workers_run(workers, call_loop, NULL, 0) != HOR_OK)
-            ok(false, "a job");
+    hor_loop_post(loop, give_jobs, workers);
     hor_loop_run(loop, NULL);
     hor_workers_free(workers);
     is_int(jobs, 300, "every job ran");
