@@ -318,19 +318,19 @@ static int do_resolve(struct request *r)
     if (node->state != HOR_CORE_NODE_IN_DOUBT)
         return refuse_node(r, node, "only a node that is in doubt can be resolved");
     const char *outcome = r->command->outcome;
-    if (hor_str_equal(outcome, "again")) {
-        effect(r, HOR_EVENT_NODE_RESET, node);
-        return HOR_OK;
-    }
-    if (!hor_str_equal(outcome, "success") && !hor_str_equal(outcome, "failure"))
+    bool again = hor_str_equal(outcome, "again");
+    if (!again && !hor_str_equal(outcome, "success") && !hor_str_equal(outcome, "failure"))
         return refuse(r, "outcome must be success (it ran), failure (it failed) or again (run it)");
+    /* Also a task that is to run again has an end: its row must not stay in doubt for ever. */
     struct hor_event *event = event_of(r, HOR_EVENT_TASK_ENDED, node);
     if (event != NULL && hor_core_task_name(node, node->attempt, task) == HOR_OK) {
         set(r, &event->task, task);
         set(r, &event->job, node->def->job->object.path);
         set(r, &event->agent, r->core->members[node->member].name);
-        set(r, &event->outcome, outcome);
-        set(r, &event->cause, "resolved by a person");
+        set(r, &event->outcome, again ? "failure" : outcome);
+        set(r, &event->action, again ? "restart" : NULL);
+        set(r, &event->cause,
+            again ? "resolved by a person, who lets it run again" : "resolved by a person");
         event->attempt = node->attempt;
     }
     add(r, event);
