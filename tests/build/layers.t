@@ -16,6 +16,7 @@ MAY = {
     "lib/loop": ["lib/base"],
     "lib/xml": ["lib/base"],
     "lib/config": ["lib/base", "lib/model", "lib/xml"],
+    "lib/program": ["lib/base", "lib/config", "lib/loop"],
     "lib/journal": ["lib/base", "lib/model", "lib/xml", "lib/loop", "lib/raft"],
     "lib/http": ["lib/base", "lib/loop"],
     "lib/soap": ["lib/base", "lib/model", "lib/http", "lib/loop", "lib/xml", "lib/config"],
