@@ -140,13 +140,16 @@ int hor_raft_timeout(struct hor_raft *raft, int64_t now_ms, struct hor_error *er
  * not the leader, or passing leadership on; HOR_ERR_BUSY: too much is uncommitted. Nothing was
  * taken then. */
 int hor_raft_submit(struct hor_raft *raft, int64_t now_ms, unsigned count, struct hor_error *err);
-/* Changes the members by one entry. HOR_ERR_INVALID: fewer than three voters would be left, or more
- * than one vote changes; HOR_ERR_STATE: another change is under way. */
+/* Changes one member by one entry: somebody joins as standby or spare, gets a vote, or leaves.
+ * HOR_ERR_INVALID: no such step, or fewer than three voters would be left; HOR_ERR_STATE: another
+ * change is under way, the member has not caught up, or it is the leader itself that would leave;
+ * HOR_ERR_BUSY: this member has only begun to lead, and an entry of its term is on its way. */
 int hor_raft_change(struct hor_raft *raft, int64_t now_ms,
                     const struct hor_raft_configuration *configuration, struct hor_error *err);
-/* Sends the log to a spare that is to become a voter. HOR_ERR_INVALID for self and unknown ids. */
-int hor_raft_catch_up(struct hor_raft *raft, int64_t now_ms, uint64_t id, struct hor_error *err);
-bool hor_raft_caught_up(const struct hor_raft *raft, uint64_t id);
+/* Leader: the member answers, and lacks but few of the committed entries. */
+bool hor_raft_caught_up(const struct hor_raft *raft, int64_t now_ms, uint64_t id);
+/* Leader: up to where the member's log is known to be like ours. False: not known. */
+bool hor_raft_match(const struct hor_raft *raft, uint64_t id, uint64_t *ret_index);
 /* Passes leadership to a voter; 0: to whoever is furthest. */
 int hor_raft_transfer(struct hor_raft *raft, int64_t now_ms, uint64_t to, struct hor_error *err);
 

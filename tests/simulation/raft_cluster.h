@@ -9,6 +9,7 @@
 enum {
     RAFT_LOG_MAX = 40000,
     RAFT_TERMS_MAX = 4000,
+    RAFT_IDS_MAX = 1000,
     RAFT_CONFIGURATIONS_MAX = 500,
     RAFT_ELECTION_MS = 300,
     RAFT_HEARTBEAT_MS = 50,
@@ -47,7 +48,8 @@ struct raft_write {
 struct raft_cluster;
 struct raft_member {
     struct raft_cluster *cluster;
-    unsigned number;       /* 0.. ; consensus sees number + 1 */
+    unsigned number;       /* 0.. : its place in the network */
+    uint64_t id;           /* as consensus sees it; another one after the disk was lost */
     struct hor_raft *raft; /* NULL: down */
     uint64_t life;         /* changes with every crash */
     bool gone;             /* for good */
@@ -79,9 +81,10 @@ struct raft_cluster {
     struct raft_slot *committed; /* what everybody must agree on */
     uint64_t *hashes;            /* after each of them */
     uint64_t committed_last;
-    unsigned leader_of[RAFT_TERMS_MAX]; /* number + 1 */
-    uint64_t next_value;
-    uint64_t crashes, elections, installs, snapshots, changes, submits, refused;
+    uint64_t leader_of[RAFT_TERMS_MAX]; /* its id */
+    uint64_t next_value, last_id;
+    uint64_t lost_last[RAFT_IDS_MAX]; /* by id: the end of a log whose disk was lost */
+    uint64_t crashes, elections, installs, snapshots, changes, wipes, submits, refused;
     bool chaos;
 };
 
@@ -91,12 +94,15 @@ void raft_cluster_done(struct raft_cluster *cluster);
 void raft_member_start(struct raft_member *member);
 /* Loses what was not synced but a random beginning of it. */
 void raft_member_crash(struct raft_member *member, int64_t down_ms);
+/* It loses its disk, and may come back only as somebody else. */
+void raft_member_wipe(struct raft_member *member, int64_t down_ms);
+struct raft_member *raft_member_of(struct raft_cluster *cluster, uint64_t id); /* NULL: lost */
 /* Takes `count` new commands, or what the leader's room allows. */
 void raft_member_submit(struct raft_member *member, unsigned count);
 bool raft_member_change(struct raft_member *member, const struct hor_raft_configuration *to);
 /* After anything that called into consensus. */
 void raft_member_settle(struct raft_member *member);
-struct raft_member *raft_leader(struct raft_cluster *cluster); /* of the highest term; NULL */
+struct raft_member *raft_cluster_leader(struct raft_cluster *cluster); /* of the highest term; NULL */
 void raft_check(struct raft_member *member, int rc, const struct hor_error *err);
 
 /* ---- raft_laws.c ---- */
@@ -116,6 +122,10 @@ bool raft_guard_2(unsigned guards_off, char text[300]);
 bool raft_guard_3(unsigned guards_off, char text[300]);
 bool raft_guard_7(unsigned guards_off, char text[300]);
 bool raft_guard_8(unsigned guards_off, char text[300]);
+bool raft_guard_5(unsigned guards_off, char text[300]);
 bool raft_guard_10(unsigned guards_off, char text[300]);
+bool raft_guard_11(unsigned guards_off, char text[300]);
+bool raft_guard_12(unsigned guards_off, char text[300]);
+bool raft_guard_13(unsigned guards_off, char text[300]);
 
 #endif

@@ -27,9 +27,9 @@ static void run_for(struct raft_cluster *cluster, int64_t ms)
 static struct raft_member *wait_leader(struct raft_cluster *cluster, int64_t ms)
 {
     int64_t until_ms = cluster->world.now_ms + ms;
-    while (raft_leader(cluster) == NULL && world_step(&cluster->world, until_ms))
+    while (raft_cluster_leader(cluster) == NULL && world_step(&cluster->world, until_ms))
         ;
-    return raft_leader(cluster);
+    return raft_cluster_leader(cluster);
 }
 
 static void cut(struct raft_cluster *cluster, unsigned a, unsigned b, bool is_cut)
@@ -54,7 +54,7 @@ bool raft_guard_1(unsigned guards_off, char text[300])
         raft_member_submit(leader, 5);
         run_for(cluster, 50);
         struct hor_raft_entry entry = {.term = leader->log.slots[4].term};
-        struct hor_raft_message old = {.kind = HOR_RAFT_APPEND_ENTRIES, .peer = leader->number + 1,
+        struct hor_raft_message old = {.kind = HOR_RAFT_APPEND_ENTRIES, .peer = leader->id,
                                        .version = 1, .term = hor_raft_term(leader->raft),
                                        .prev_index = 3, .prev_term = leader->log.slots[3].term,
                                        .commit = leader->commit, .entries = &entry,
@@ -160,7 +160,7 @@ bool raft_guard_7(unsigned guards_off, char text[300])
         until_ms = cluster->world.now_ms + 10000;
         while (cluster->committed_last <= before + 1 && cluster->world.now_ms < until_ms &&
                !cluster->world.broken) {
-            leader = raft_leader(cluster);
+            leader = raft_cluster_leader(cluster);
             if (leader != NULL)
                 raft_member_submit(leader, 1);
             run_for(cluster, 20);
@@ -205,7 +205,7 @@ bool raft_guard_8(unsigned guards_off, char text[300])
         answer(leader, other->number + 1, match, match - 10); /* and this one is old */
         memset(cluster->world.net.cut, 0, sizeof cluster->world.net.cut);
         for (int i = 0; i < 100; i++, run_for(cluster, 20))
-            if ((leader = raft_leader(cluster)) != NULL)
+            if ((leader = raft_cluster_leader(cluster)) != NULL)
                 raft_member_submit(leader, 1);
         run_for(cluster, 1000);
         raft_law_healed(cluster, 0);
@@ -235,5 +235,154 @@ bool raft_guard_10(unsigned guards_off, char text[300])
     }
     if (wait_leader(cluster, 20000) == NULL)
         world_law(&cluster->world, "three of four members are up and none leads for 20 s");
+    return end(cluster, text);
+}
+
+/* A leader that nobody hears removes itself; then another one of four is gone for good. */
+bool raft_guard_5(unsigned guards_off, char text[300])
+{
+    struct raft_cluster *cluster = malloc(sizeof *cluster);
+    begin(cluster, 4, true, guards_off);
+    for (unsigned i = 0; i < 4; i++)
+        raft_member_start(&cluster->members[i]);
+    struct raft_member *leader = wait_leader(cluster, 5000);
+    if (leader != NULL) {
+        raft_member_submit(leader, 1);
+        run_for(cluster, 200);
+        struct raft_member *other = &cluster->members[(leader->number + 1) % 4];
+        for (unsigned i = 0; i < 4; i++)
+            cut(cluster, leader->number, i, i != leader->number);
+        struct hor_raft_configuration to;
+        hor_raft_get_configuration(leader->raft, &to);
+        for (unsigned i = 0; i < to.count; i++)
+            if (to.members[i].id == leader->id) {
+                to.members[i] = to.members[--to.count];
+                break;
+            }
+        raft_member_change(leader, &to);
+        run_for(cluster, 50);
+        raft_member_crash(leader, 10);
+        other->gone = true;
+        raft_member_crash(other, INT32_MAX);
+        memset(cluster->world.net.cut, 0, sizeof cluster->world.net.cut);
+        if (wait_leader(cluster, 20000) == NULL)
+            world_law(&cluster->world, "three of four members are up and none leads for 20 s");
+    }
+    return end(cluster, text);
+}
+
+/* Hands a member a message that some leader might have sent. */
+static void hand(struct raft_member *to, uint64_t from, uint64_t term, uint64_t prev_index,
+                 uint64_t prev_term, const struct raft_slot *slots, unsigned count)
+{
+    struct hor_raft_entry entries[4];
+    struct hor_raft_message message = {.kind = HOR_RAFT_APPEND_ENTRIES, .peer = from, .version = 1,
+                                       .term = term, .prev_index = prev_index,
+                                       .prev_term = prev_term, .commit = 1, .entries = entries,
+                                       .entry_count = count};
+    struct raft_cluster *cluster = to->cluster;
+    struct hor_error err;
+    for (unsigned i = 0; i < count; i++)
+        entries[i] = (struct hor_raft_entry){
+            .term = slots[i].term, .kind = slots[i].kind,
+            .configuration = slots[i].kind == HOR_RAFT_CHANGE
+                                 ? &cluster->configurations[slots[i].value] : NULL};
+    to->incoming = slots;
+    to->incoming_count = count;
+    raft_check(to, hor_raft_receive(to->raft, cluster->world.now_ms, 1, &message, &err), &err);
+    to->incoming = NULL;
+    to->incoming_count = 0;
+    raft_member_settle(to);
+}
+
+/* The first entries come once more, when a snapshot has long replaced them. */
+bool raft_guard_11(unsigned guards_off, char text[300])
+{
+    struct raft_cluster *cluster = malloc(sizeof *cluster);
+    begin(cluster, 3, false, guards_off);
+    cluster->plan.snapshots = true;
+    for (unsigned i = 0; i < 3; i++)
+        raft_member_start(&cluster->members[i]);
+    struct raft_member *leader = wait_leader(cluster, 5000);
+    if (leader != NULL) {
+        for (int i = 0; i < 40; i++, run_for(cluster, 20))
+            raft_member_submit(leader, 5);
+        struct raft_member *other = &cluster->members[(leader->number + 1) % 3];
+        if (other->log.first <= 3)
+            world_law(&cluster->world, "the schedule did not come about");
+        hand(other, leader->id, leader->term, 0, 0, &leader->log.slots[1], 3);
+        run_for(cluster, 2000);
+        raft_law_healed(cluster, 0);
+    }
+    return end(cluster, text);
+}
+
+/* Two changes in one message, the first of them committed; another leader replaces the second. */
+bool raft_guard_12(unsigned guards_off, char text[300])
+{
+    struct raft_cluster *cluster = malloc(sizeof *cluster);
+    begin(cluster, 5, true, guards_off);
+    struct raft_member *member = &cluster->members[0];
+    const struct raft_slot changes[2] = {{.term = 2, .value = 1, .kind = HOR_RAFT_CHANGE},
+                                         {.term = 2, .value = 2, .kind = HOR_RAFT_CHANGE}};
+    const struct raft_slot barrier = {.term = 3, .kind = HOR_RAFT_BARRIER};
+    for (unsigned i = 1; i <= 2; i++) {
+        struct hor_raft_configuration *to = &cluster->configurations[i];
+        *to = cluster->configurations[i - 1];
+        to->members[to->count++] = (struct hor_raft_member){.id = 5 + i, .role = HOR_RAFT_STANDBY};
+    }
+    cluster->configuration_count = 3;
+    raft_member_start(member);
+    hand(member, 2, 2, 1, 1, changes, 2);
+    run_for(cluster, 50);
+    hand(member, 3, 3, 2, 2, &barrier, 1);
+    run_for(cluster, 50);
+    return end(cluster, text);
+}
+
+/* Member 1 led once and gave 5 its vote, which nobody else knows. Another leads, and removes 1 with
+ * the help of one more; then only 1, 5 and one that knows of neither change are left. */
+bool raft_guard_13(unsigned guards_off, char text[300])
+{
+    struct raft_cluster *cluster = malloc(sizeof *cluster);
+    struct raft_plan plan = {.voters = 4, .spares = 1, .guards_off = guards_off};
+    raft_cluster_init(cluster, &plan, 1);
+    struct hor_raft_configuration *first = &cluster->configurations[0], to;
+    first->members[first->count++] = (struct hor_raft_member){.id = 5, .role = HOR_RAFT_STANDBY};
+    cluster->configurations[1] = *first;
+    cluster->configurations[1].members[4].role = HOR_RAFT_VOTER;
+    cluster->configuration_count = 2;
+    for (unsigned i = 0; i < 5; i++) {
+        struct raft_member *member = &cluster->members[i];
+        member->disk.slots[1] = (struct raft_slot){.term = 1, .kind = HOR_RAFT_CHANGE};
+        member->disk.slots[2] = (struct raft_slot){.term = 1, .value = 1, .kind = HOR_RAFT_CHANGE};
+        member->disk.last = i == 0 || i == 4 ? 2 : 1;
+        member->term = 1;
+        if (member->disk.last == 1)
+            raft_member_start(member);
+    }
+    struct raft_member *leader = wait_leader(cluster, 20000);
+    if (leader != NULL) {
+        struct raft_member *helper = &cluster->members[leader->number % 3 + 1];
+        unsigned third = 1 + 2 + 3 - leader->number - helper->number;
+        run_for(cluster, 60);
+        cut(cluster, leader->number, third, true);
+        hor_raft_get_configuration(leader->raft, &to);
+        to.members[0] = to.members[--to.count]; /* that was member 1 */
+        for (int i = 0; i < 3; i++, run_for(cluster, 40))
+            raft_member_change(leader, &to);
+        leader->gone = helper->gone = true;
+        raft_member_crash(leader, INT32_MAX);
+        raft_member_crash(helper, INT32_MAX);
+        memset(cluster->world.net.cut, 0, sizeof cluster->world.net.cut);
+        raft_member_start(&cluster->members[0]);
+        raft_member_start(&cluster->members[4]);
+        leader = wait_leader(cluster, 20000);
+        if (leader != NULL)
+            raft_member_submit(leader, 1);
+        run_for(cluster, 1000);
+        if (leader == NULL)
+            world_law(&cluster->world, "the schedule did not come about");
+    }
     return end(cluster, text);
 }

@@ -19,12 +19,12 @@ void raft_law_role(struct raft_member *member, bool leader, uint64_t term)
     struct raft_cluster *cluster = member->cluster;
     if (!leader || term >= RAFT_TERMS_MAX)
         return;
-    if (cluster->leader_of[term] != 0 && cluster->leader_of[term] != member->number + 1)
-        world_law(&cluster->world, "members %u and %u both lead term %" PRIu64,
-                  cluster->leader_of[term], member->number + 1, term);
+    if (cluster->leader_of[term] != 0 && cluster->leader_of[term] != member->id)
+        world_law(&cluster->world, "members %" PRIu64 " and %" PRIu64 " both lead term %" PRIu64,
+                  cluster->leader_of[term], member->id, term);
     if (cluster->leader_of[term] == 0)
         cluster->elections++;
-    cluster->leader_of[term] = member->number + 1;
+    cluster->leader_of[term] = member->id;
 }
 
 /* Terms do not fall; one vote in each. */
@@ -32,9 +32,9 @@ void raft_law_state(struct raft_member *member, uint64_t term, uint64_t vote)
 {
     struct world *world = &member->cluster->world;
     if (term < member->term)
-        world_law(world, "member %u: the term falls", member->number + 1);
+        world_law(world, "member %" PRIu64 ": the term falls", member->id);
     if (term == member->term && member->vote != 0 && vote != member->vote)
-        world_law(world, "member %u votes twice in term %" PRIu64, member->number + 1, term);
+        world_law(world, "member %" PRIu64 " votes twice in term %" PRIu64, member->id, term);
 }
 
 static bool has_durably(const struct raft_member *member, uint64_t index,
@@ -56,12 +56,14 @@ static void majority_has(struct raft_member *member, uint64_t index)
         if (now.members[i].role != HOR_RAFT_VOTER)
             continue;
         voters++;
-        copies += has_durably(&cluster->members[now.members[i].id - 1], index,
-                              &member->log.slots[index]);
+        const struct raft_member *voter = raft_member_of(cluster, now.members[i].id);
+        /* A disk that was lost had it when it was acknowledged. */
+        copies += voter != NULL ? has_durably(voter, index, &member->log.slots[index])
+                                : cluster->lost_last[now.members[i].id] >= index;
     }
     if (copies <= voters / 2)
-        world_law(&cluster->world, "member %u commits entry %" PRIu64 " with %u of %u disks",
-                  member->number + 1, index, copies, voters);
+        world_law(&cluster->world, "member %" PRIu64 " commits entry %" PRIu64 " with %u of %u disks",
+                  member->id, index, copies, voters);
 }
 
 /* The commit index never goes back, and what is committed is the same for everybody for ever. */
@@ -70,13 +72,13 @@ void raft_law_commit(struct raft_member *member, uint64_t commit)
     struct raft_cluster *cluster = member->cluster;
     struct world *world = &cluster->world;
     if (commit < member->commit)
-        world_law(world, "member %u: the commit index goes back from %" PRIu64 " to %" PRIu64,
-                  member->number + 1, member->commit, commit);
+        world_law(world, "member %" PRIu64 ": the commit index goes back from %" PRIu64 " to %" PRIu64,
+                  member->id, member->commit, commit);
     if (member->installing || commit <= member->log.snapshot.index)
         return; /* a snapshot's state is compared when it is restored */
     if (commit > member->log.last) {
-        world_law(world, "member %u commits %" PRIu64 ", its log ends at %" PRIu64,
-                  member->number + 1, commit, member->log.last);
+        world_law(world, "member %" PRIu64 " commits %" PRIu64 ", its log ends at %" PRIu64,
+                  member->id, commit, member->log.last);
         return;
     }
     if (commit > cluster->committed_last && member->leader)
@@ -89,8 +91,8 @@ void raft_law_commit(struct raft_member *member, uint64_t commit)
             cluster->hashes[i] = raft_mix(cluster->hashes[i - 1], slot);
             cluster->committed_last = i;
         } else if (i > cluster->committed_last || !same(&cluster->committed[i], slot)) {
-            world_law(world, "member %u commits another entry %" PRIu64 " than others",
-                      member->number + 1, i);
+            world_law(world, "member %" PRIu64 " commits another entry %" PRIu64 " than others",
+                      member->id, i);
         }
     }
 }
@@ -101,11 +103,11 @@ void raft_law_apply(struct raft_member *member, const struct raft_slot *slot)
     struct raft_cluster *cluster = member->cluster;
     uint64_t index = member->state.index;
     if (index > cluster->committed_last || !same(&cluster->committed[index], slot))
-        world_law(&cluster->world, "member %u applies %" PRIu64 ", which is not what was committed",
-                  member->number + 1, index);
+        world_law(&cluster->world, "member %" PRIu64 " applies %" PRIu64 ", which is not what was committed",
+                  member->id, index);
     else if (member->state.hash != cluster->hashes[index])
-        world_law(&cluster->world, "member %u: another state at %" PRIu64 " than others",
-                  member->number + 1, index);
+        world_law(&cluster->world, "member %" PRIu64 ": another state at %" PRIu64 " than others",
+                  member->id, index);
 }
 
 /* The members that count are those of the newest change in the log. */
@@ -134,9 +136,9 @@ static void configuration_is_newest(struct raft_member *member)
     }
     if (!equal)
         world_law(&cluster->world,
-                  "member %u counts other members than the newest change in its log says "
+                  "member %" PRIu64 " counts other members than the newest change in its log says "
                   "(configuration %u)",
-                  member->number + 1, wanted);
+                  member->id, wanted);
 }
 
 void raft_law_step(struct raft_member *member)
@@ -145,8 +147,8 @@ void raft_law_step(struct raft_member *member)
     uint64_t index = member->state.index;
     if (index > 0 && index <= cluster->committed_last &&
         member->state.hash != cluster->hashes[index])
-        world_law(&cluster->world, "member %u: another state at %" PRIu64 " than others",
-                  member->number + 1, index);
+        world_law(&cluster->world, "member %" PRIu64 ": another state at %" PRIu64 " than others",
+                  member->id, index);
     if (cluster->plan.changes && !member->installing)
         configuration_is_newest(member);
 }
@@ -163,8 +165,8 @@ static void note_members(struct raft_cluster *cluster)
         for (unsigned k = 0; k < now.count; k++)
             snprintf(roles + strlen(roles), sizeof roles - strlen(roles), " %" PRIu64 "%c",
                      now.members[k].id, "vts"[now.members[k].role]);
-        world_note(&cluster->world, "%u: %s term %" PRIu64 " vote %" PRIu64 " log to %" PRIu64
-                   " of term %" PRIu64 " counts%s", i + 1, member->raft != NULL ? "up" : "down",
+        world_note(&cluster->world, "%" PRIu64 ": %s term %" PRIu64 " vote %" PRIu64 " log to %" PRIu64
+                   " of term %" PRIu64 " counts%s", member->id, member->raft != NULL ? "up" : "down",
                    member->term, member->vote, member->log.last,
                    member->log.last >= member->log.first ? member->log.slots[member->log.last].term
                                                          : member->log.snapshot.term, roles);
@@ -174,7 +176,7 @@ static void note_members(struct raft_cluster *cluster)
 void raft_law_healed(struct raft_cluster *cluster, uint64_t committed_before)
 {
     struct world *world = &cluster->world;
-    struct raft_member *leader = raft_leader(cluster);
+    struct raft_member *leader = raft_cluster_leader(cluster);
     struct hor_raft_configuration now;
     unsigned leaders = 0;
     note_members(cluster);
@@ -186,13 +188,13 @@ void raft_law_healed(struct raft_cluster *cluster, uint64_t committed_before)
     }
     hor_raft_get_configuration(leader->raft, &now);
     for (unsigned i = 0; i < now.count; i++) {
-        const struct raft_member *member = &cluster->members[now.members[i].id - 1];
-        if (now.members[i].role != HOR_RAFT_VOTER || member->gone)
+        const struct raft_member *member = raft_member_of(cluster, now.members[i].id);
+        if (now.members[i].role != HOR_RAFT_VOTER || member == NULL || member->gone)
             continue;
         leaders += member->leader;
         if (member->raft == NULL || member->state.index < cluster->committed_last)
-            world_law(world, "member %u did not catch up: %" PRIu64 " of %" PRIu64,
-                      member->number + 1, member->state.index, cluster->committed_last);
+            world_law(world, "member %" PRIu64 " did not catch up: %" PRIu64 " of %" PRIu64,
+                      member->id, member->state.index, cluster->committed_last);
     }
     if (leaders != 1)
         world_law(world, "%u leaders at the end", leaders);

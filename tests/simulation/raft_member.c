@@ -2,8 +2,8 @@
 #include "tests/simulation/raft_cluster.h"
 
 struct letter {
-    struct raft_member *to;
-    unsigned from;
+    uint64_t to;
+    unsigned from; /* place */
     struct hor_raft_message message;
     struct raft_slot *slots;
     struct raft_state snapshot;
@@ -16,7 +16,7 @@ static void on_written(void *ctx, void *arg);
 void raft_check(struct raft_member *member, int rc, const struct hor_error *err)
 {
     if (rc == HOR_ERR_INTERNAL || rc == HOR_ERR_STATE)
-        world_law(&member->cluster->world, "member %u: %s", member->number + 1, err->text);
+        world_law(&member->cluster->world, "member %" PRIu64 ": %s", member->id, err->text);
 }
 
 /* Runs again at the end of a pause. True: not now. */
@@ -64,15 +64,15 @@ static void on_append(uint64_t index, unsigned first, unsigned count, uint64_t t
     struct world *world = &member->cluster->world;
     struct raft_log *log = &member->log;
     if (index <= member->state.index)
-        world_law(world, "member %u replaces applied entry %" PRIu64, member->number + 1, index);
+        world_law(world, "member %" PRIu64 " replaces applied entry %" PRIu64, member->id, index);
     if (index > log->last + 1 || index < log->first || index + count >= RAFT_LOG_MAX ||
         (!barrier && first + count > member->incoming_count)) {
-        world_law(world, "member %u appends at %" PRIu64 " after %" PRIu64, member->number + 1,
+        world_law(world, "member %" PRIu64 " appends at %" PRIu64 " after %" PRIu64, member->id,
                   index, log->last);
         return;
     }
     if (index <= log->last)
-        world_note(world, "%u drops %" PRIu64 "..%" PRIu64, member->number + 1, index, log->last);
+        world_note(world, "%" PRIu64 " drops %" PRIu64 "..%" PRIu64, member->id, index, log->last);
     for (unsigned i = 0; i < count; i++)
         log->slots[index + i] = barrier ? (struct raft_slot){.term = term, .kind = HOR_RAFT_BARRIER}
                                         : member->incoming[first + i];
@@ -89,11 +89,11 @@ static void on_install(const struct hor_raft_snapshot *snapshot, void *ctx)
     struct raft_write write = {.kind = RAFT_WRITE_INSTALL, .snapshot = member->log.snapshot};
     member->installing = true;
     if (write.snapshot.index != snapshot->index)
-        world_law(&member->cluster->world, "member %u installs another snapshot than it got",
-                  member->number + 1);
+        world_law(&member->cluster->world, "member %" PRIu64 " installs another snapshot than it got",
+                  member->id);
     member->log.first = snapshot->index + 1;
     member->log.last = snapshot->index;
-    world_note(&member->cluster->world, "%u installs snapshot %" PRIu64, member->number + 1,
+    world_note(&member->cluster->world, "%" PRIu64 " installs snapshot %" PRIu64, member->id,
                snapshot->index);
     member->cluster->installs++;
     queue_write(member, &write);
@@ -117,7 +117,8 @@ static void on_letter(void *ctx, void *arg)
     struct hor_error err;
     if (postpone(member, on_letter, letter_free, letter))
         return;
-    if (member->raft == NULL || cluster->world.net.cut[letter->from][member->number]) {
+    if (member->raft == NULL || member->id != letter->to ||
+        cluster->world.net.cut[letter->from][member->number]) {
         letter_free(NULL, letter);
         return;
     }
@@ -153,15 +154,18 @@ static void on_send(const struct hor_raft_message *message, void *ctx)
     struct raft_member *member = ctx;
     struct raft_cluster *cluster = member->cluster;
     struct raft_log *log = &member->log;
-    unsigned to = (unsigned)message->peer - 1;
+    struct raft_member *receiver = raft_member_of(cluster, message->peer);
     struct letter *letter;
-    if (message->peer == 0 || to >= cluster->count || to == member->number) {
-        world_law(&cluster->world, "member %u sends to itself or nobody", member->number + 1);
+    if (message->peer == 0 || message->peer == member->id) {
+        world_law(&cluster->world, "member %" PRIu64 " sends to itself or nobody", member->id);
         return;
     }
+    if (receiver == NULL)
+        return; /* who had this id is no more */
+    unsigned to = receiver->number;
     if (message->entry_count > 0 && (message->prev_index + 1 < log->first ||
                                      message->prev_index + message->entry_count > log->last)) {
-        world_law(&cluster->world, "member %u sends entries it has not", member->number + 1);
+        world_law(&cluster->world, "member %" PRIu64 " sends entries it has not", member->id);
         return;
     }
     if (message->kind == HOR_RAFT_INSTALL_SNAPSHOT &&
@@ -169,8 +173,8 @@ static void on_send(const struct hor_raft_message *message, void *ctx)
          member->disk.snapshot.term != message->last_term))
         return; /* a newer one took its place: it is asked for again */
     letter = calloc(1, sizeof *letter);
-    *letter = (struct letter){.from = member->number, .message = *message};
-    letter->message.peer = member->number + 1;
+    *letter = (struct letter){.from = member->number, .to = message->peer, .message = *message};
+    letter->message.peer = member->id;
     letter->message.entries = NULL;
     if (message->kind == HOR_RAFT_INSTALL_SNAPSHOT) {
         letter->snapshot = member->disk.snapshot;
@@ -224,8 +228,8 @@ static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
     struct raft_member *member = ctx;
     (void)leader_id;
     if (leader && !member->leader)
-        world_note(&member->cluster->world, "%u leads term %" PRIu64 ", log to %" PRIu64,
-                   member->number + 1, term, member->log.last);
+        world_note(&member->cluster->world, "%" PRIu64 " leads term %" PRIu64 ", log to %" PRIu64,
+                   member->id, term, member->log.last);
     member->leader = leader;
     raft_law_role(member, leader, term);
 }
@@ -340,7 +344,7 @@ static void on_start(void *ctx, void *arg)
 void raft_member_start(struct raft_member *member)
 {
     struct raft_cluster *cluster = member->cluster;
-    struct hor_raft_settings settings = {.self = member->number + 1, .incarnation = 1,
+    struct hor_raft_settings settings = {.self = member->id, .incarnation = 1,
                                          .election_ms = RAFT_ELECTION_MS,
                                          .heartbeat_ms = RAFT_HEARTBEAT_MS,
                                          .seed = (unsigned)world_random(&cluster->world, 1u << 30)};
@@ -367,15 +371,37 @@ void raft_member_start(struct raft_member *member)
     member->commit = 0;
     member->leader = member->installing = member->snapshotting = false;
     member->timer_ms = -1;
-    world_note(&cluster->world, "%u starts: term %" PRIu64 ", entries %" PRIu64 "..%" PRIu64,
-               member->number + 1, member->term, disk->first, disk->last);
+    world_note(&cluster->world, "%" PRIu64 " starts: term %" PRIu64 ", entries %" PRIu64 "..%" PRIu64,
+               member->id, member->term, disk->first, disk->last);
     hor_raft_new(&settings, &ops, member, &member->raft, &err);
-    for (int g = 1; g <= 10; g++)
+    for (int g = 1; g <= 13; g++)
         if (cluster->plan.guards_off & (1u << g))
             hor_raft_test_disable_guard(member->raft, g);
     raft_check(member, hor_raft_start(member->raft, cluster->world.now_ms, &begin, &err), &err);
     free(entries);
     raft_member_settle(member);
+}
+
+struct raft_member *raft_member_of(struct raft_cluster *cluster, uint64_t id)
+{
+    for (unsigned i = 0; i < cluster->count; i++)
+        if (cluster->members[i].id == id)
+            return &cluster->members[i];
+    return NULL;
+}
+
+void raft_member_wipe(struct raft_member *member, int64_t down_ms)
+{
+    struct raft_cluster *cluster = member->cluster;
+    uint64_t before = member->id;
+    raft_member_crash(member, down_ms);
+    cluster->lost_last[before] = member->disk.last;
+    member->disk = (struct raft_log){.slots = member->disk.slots, .first = 1};
+    member->term = member->vote = 0;
+    member->id = ++cluster->last_id;
+    cluster->wipes++;
+    world_note(&cluster->world, "%" PRIu64 " loses its disk, and comes back as %" PRIu64, before,
+               member->id);
 }
 
 void raft_member_crash(struct raft_member *member, int64_t down_ms)
@@ -404,7 +430,7 @@ void raft_member_crash(struct raft_member *member, int64_t down_ms)
     member->paused_ms = 0;
     member->up_ms = cluster->world.now_ms + down_ms;
     cluster->crashes++;
-    world_note(&cluster->world, "%u crashes, keeps %" PRIu64 "..%" PRIu64, member->number + 1,
+    world_note(&cluster->world, "%" PRIu64 " crashes, keeps %" PRIu64 "..%" PRIu64, member->id,
                member->disk.first, member->disk.last);
     world_at(&cluster->world, member->up_ms, on_start, NULL, member, NULL);
 }
@@ -488,16 +514,18 @@ bool raft_member_change(struct raft_member *member, const struct hor_raft_config
     member->incoming_count = 0;
     if (rc == HOR_ERR_INTERNAL)
         raft_check(member, rc, &err);
+    if (rc != HOR_OK)
+        cluster->configuration_count--;
     if (rc == HOR_OK) {
         cluster->changes++;
-        world_note(&cluster->world, "%u changes members, configuration %u", member->number + 1,
+        world_note(&cluster->world, "%" PRIu64 " changes members, configuration %u", member->id,
                    number);
     }
     raft_member_settle(member);
     return rc == HOR_OK;
 }
 
-struct raft_member *raft_leader(struct raft_cluster *cluster)
+struct raft_member *raft_cluster_leader(struct raft_cluster *cluster)
 {
     struct raft_member *best = NULL;
     for (unsigned i = 0; i < cluster->count; i++) {
@@ -516,6 +544,7 @@ void raft_cluster_init(struct raft_cluster *cluster, const struct raft_plan *pla
     world_init(&cluster->world, seed);
     cluster->plan = *plan;
     cluster->count = plan->voters + plan->spares;
+    cluster->last_id = cluster->count;
     cluster->committed = calloc(RAFT_LOG_MAX, sizeof *cluster->committed);
     cluster->hashes = calloc(RAFT_LOG_MAX, sizeof *cluster->hashes);
     cluster->configuration_count = 1;
@@ -526,6 +555,7 @@ void raft_cluster_init(struct raft_cluster *cluster, const struct raft_plan *pla
         struct raft_member *member = &cluster->members[i];
         member->cluster = cluster;
         member->number = i;
+        member->id = i + 1;
         member->log.slots = calloc(RAFT_LOG_MAX, sizeof *member->log.slots);
         member->disk.slots = calloc(RAFT_LOG_MAX, sizeof *member->disk.slots);
         member->disk.first = 1;

@@ -91,7 +91,6 @@ static void test_alone(void)
        "stored is committed");
     ok(hor_raft_submit(raft, 1004, 5000, &err) == HOR_ERR_BUSY, "there is a bound: %s", err.text);
     ok(hor_raft_transfer(raft, 1005, 0, &err) == HOR_ERR_NOT_FOUND, "nobody to pass it on to");
-    ok(hor_raft_catch_up(raft, 1006, 1, &err) == HOR_ERR_INVALID, "it does not catch itself up");
     hor_raft_free(raft);
 }
 
@@ -166,8 +165,44 @@ static void test_follower(void)
     hor_raft_free(raft);
 }
 
+static void test_change(void)
+{
+    struct seen seen;
+    struct hor_error err;
+    struct hor_raft_configuration to;
+    struct hor_raft *raft = member(1, &seen);
+    hor_raft_get_configuration(raft, &to);
+    to.members[to.count++] = (struct hor_raft_member){.id = 2, .role = HOR_RAFT_STANDBY};
+    to.members[1].role = HOR_RAFT_VOTER;
+    ok(hor_raft_change(raft, 1004, &to, &err) == HOR_ERR_INVALID, "nobody begins with a vote: %s",
+       err.text);
+    to.members[1].role = HOR_RAFT_STANDBY;
+    to.members[to.count++] = (struct hor_raft_member){.id = 3, .role = HOR_RAFT_STANDBY};
+    ok(hor_raft_change(raft, 1005, &to, &err) == HOR_ERR_INVALID, "one at a time: %s", err.text);
+    to.count = 2;
+    ok(hor_raft_change(raft, 1006, &to, &err) == HOR_OK, "somebody joins");
+    to.members[1].role = HOR_RAFT_VOTER;
+    ok(hor_raft_change(raft, 1007, &to, &err) == HOR_ERR_STATE, "and waits for its vote: %s", err.text);
+    hor_raft_persisted(raft, 1008, seen.appended, seen.epoch, &err);
+    to.members[1].role = HOR_RAFT_STANDBY;
+    hor_raft_configured(raft, 1009, seen.appended, &to, &err);
+    to.members[1].role = HOR_RAFT_VOTER;
+    ok(hor_raft_change(raft, 1010, &to, &err) == HOR_ERR_STATE && !hor_raft_caught_up(raft, 1010, 2),
+       "as long as it does not answer: %s", err.text);
+    struct hor_raft_message answer = {.kind = HOR_RAFT_APPEND_ENTRIES_RESULT, .peer = 2,
+                                      .term = hor_raft_term(raft), .last_index = seen.appended};
+    hor_raft_receive(raft, 1011, 7, &answer, &err);
+    ok(hor_raft_caught_up(raft, 1012, 2) && hor_raft_change(raft, 1012, &to, &err) == HOR_OK,
+       "then it gets it");
+    uint64_t match = 0;
+    ok(hor_raft_match(raft, 2, &match) && match > 0 && !hor_raft_match(raft, 9, &match),
+       "a leader knows how far members are");
+    hor_raft_free(raft);
+}
+
 int main(void)
 {
+    test_change();
     test_alone();
     test_votes();
     test_follower();
