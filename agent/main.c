@@ -11,7 +11,10 @@ static int read_settings(const char *file, void **settings, struct hor_error *er
     return rc;
 }
 
-static void free_settings(void *settings) { hor_settings_agent_free(settings); }
+static void free_settings(void *settings)
+{
+    hor_settings_agent_free(settings);
+}
 
 static int start(const void *settings, struct hor_loop *loop, void **service, struct hor_error *err)
 {
@@ -33,8 +36,10 @@ int main(int argc, char **argv)
 {
     static const struct hor_program program = {
         .name = "horarium-agent",
-        .what = "One member of an agent cluster: it takes plans from Masters and runs their jobs.\n",
-        .more = "Running tasks go on under the runner when it ends; its next start takes them back.\n",
+        .what =
+            "One member of an agent cluster: it takes plans from Masters and runs their jobs.\n",
+        .more =
+            "Running tasks go on under the runner when it ends; its next start takes them back.\n",
         .cannot_start = "port, data folder, journal, runner",
         .read = read_settings,
         .free_settings = free_settings,

@@ -109,8 +109,7 @@ int hor_program_main(const struct hor_program *program, int argc, char **argv)
         }
     }
     if (file == NULL || optind < argc) {
-        fprintf(stderr,
-                "%s: --settings FILE is needed, and nothing else.\nTry '%s --help'.\n",
+        fprintf(stderr, "%s: --settings FILE is needed, and nothing else.\nTry '%s --help'.\n",
                 program->name, program->name);
         return HOR_EXIT_USAGE;
     }

@@ -16,9 +16,9 @@ enum hor_exit {
 };
 
 struct hor_program {
-    const char *name; /* "horarium-master" */
-    const char *what; /* --help: one or more sentences, lines end with \n */
-    const char *more; /* --help: what only this program has to say; may be "" */
+    const char *name;         /* "horarium-master" */
+    const char *what;         /* --help: one or more sentences, lines end with \n */
+    const char *more;         /* --help: what only this program has to say; may be "" */
     const char *cannot_start; /* --help: the reasons, "port, data folder, journal" */
 
     /* Reads the settings; what it gives back starts with a struct hor_settings_common. */

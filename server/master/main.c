@@ -11,7 +11,10 @@ static int read_settings(const char *file, void **settings, struct hor_error *er
     return rc;
 }
 
-static void free_settings(void *settings) { hor_settings_master_free(settings); }
+static void free_settings(void *settings)
+{
+    hor_settings_master_free(settings);
+}
 
 static int start(const void *ctx, struct hor_loop *loop, void **service, struct hor_error *err)
 {
@@ -37,8 +40,9 @@ int main(int argc, char **argv)
 {
     static const struct hor_program program = {
         .name = "horarium-master",
-        .what = "A member of a Master cluster: makes the daily plan, hands it to the agent clusters,\n"
-                "and collects what they report.\n",
+        .what =
+            "A member of a Master cluster: makes the daily plan, hands it to the agent clusters,\n"
+            "and collects what they report.\n",
         .more = "",
         .cannot_start = "port, data folder, journal",
         .read = read_settings,

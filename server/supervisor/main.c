@@ -11,7 +11,10 @@ static int read_settings(const char *file, void **settings, struct hor_error *er
     return rc;
 }
 
-static void free_settings(void *settings) { hor_settings_supervisor_free(settings); }
+static void free_settings(void *settings)
+{
+    hor_settings_supervisor_free(settings);
+}
 
 static int start(const void *ctx, struct hor_loop *loop, void **service, struct hor_error *err)
 {
@@ -35,8 +38,9 @@ int main(int argc, char **argv)
 {
     static const struct hor_program program = {
         .name = "horarium-supervisor",
-        .what = "Keeps configuration, releases, history, users and roles, and serves the Controller\n"
-                "and the web services.\n",
+        .what =
+            "Keeps configuration, releases, history, users and roles, and serves the Controller\n"
+            "and the web services.\n",
         .more = "The first user is made with 'horarium user add admin --role administrator'.\n",
         .cannot_start = "port, data folder, database, users",
         .read = read_settings,
