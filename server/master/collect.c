@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/gather.h"
 #include "lib/base/log.h"
 #include "lib/soap/event.h"
 #include "server/master/coupling.h"
@@ -14,6 +15,7 @@ enum {
     STATE_EVERY_MS = 2000,
     BUSY_MS = 50,
     GATHER_MS = 20, /* between two answers that were not full: fewer calls, batches and syncs */
+    GATHER_LONGEST_MS = 200,
 };
 
 struct batch {
@@ -152,7 +154,7 @@ void *hor_coupling_collect(void *arg)
     struct hor_coupling *coupling = arg;
     struct hor_error err = {0};
     size_t taken = 0, unacknowledged = 0;
-    int64_t asked_ms = 0;
+    int64_t asked_ms = 0, gather_ms = 0;
     int rc = HOR_OK;
     while (rc == HOR_OK && hor_coupling_may_go_on(coupling)) {
         int64_t now_ms = hor_clock_monotonic_ms();
@@ -165,8 +167,9 @@ void *hor_coupling_collect(void *arg)
                                            : STATE_EVERY_MS < WAIT_MS ? STATE_EVERY_MS : WAIT_MS,
                         &taken, &err);
         unacknowledged += taken;
+        gather_ms = hor_gather_next_ms(gather_ms, taken, GATHER_MS, GATHER_LONGEST_MS);
         if (rc == HOR_OK && taken > 0 && taken < LIMIT)
-            hor_coupling_pause(coupling, GATHER_MS);
+            hor_coupling_pause(coupling, gather_ms);
         if (rc == HOR_OK && unacknowledged > 0 && (taken == 0 || unacknowledged >= LIMIT)) {
             rc = acknowledge(coupling, &err);
             unacknowledged = 0;

@@ -88,6 +88,9 @@ static void on_apply(const struct hor_event *event, void *ctx)
         return;
     }
     atomic_fetch_add(&master->events_applied, 1);
+    /* What an agent cluster reports, and what the Supervisor has read, is no work for a coupling. */
+    if (event->cluster_index == HOR_EVENT_NONE || event->type == HOR_EVENT_CLUSTER_COUPLED)
+        master->kick = true;
     if (event->type == HOR_EVENT_ORDER_ENDED)
         atomic_fetch_add(&master->orders_ended, 1);
     if (!master->live)
@@ -108,7 +111,9 @@ static void on_applied(uint64_t index, void *ctx)
     (void)index;
     if (master->server != NULL)
         hor_http_server_wake(master->server);
-    hor_master_couplings_update(master);
+    if (master->kick)
+        hor_master_couplings_update(master);
+    master->kick = false;
     hor_master_decide(master);
 }
 

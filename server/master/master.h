@@ -47,6 +47,7 @@ struct hor_master {
     struct hor_coupling *couplings; /* one for each agent cluster that was ever configured */
     int64_t coupled_release;        /* the couplings' addresses are of this release */
     bool live;                      /* the journal was replayed */
+    bool kick;                      /* something was applied that may be work for a coupling */
     bool deciding;                  /* events of hor_master_core_decide are under way */
     int exit_status;
     uint64_t leader_id;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/gather.h"
 #include "lib/base/log.h"
 #include "lib/soap/codec.h"
 #include "lib/soap/event.h"
@@ -18,6 +19,7 @@ enum {
     ACK_AFTER_MS = 1000, /* of quiet: an acknowledgement is a journal entry of the Master's, too */
     GATHER_MS = 50,      /* between two answers that were not full: one transaction for all that
                             comes in that time, at the price of a page that is so much older */
+    GATHER_LONGEST_MS = 250,
     RETRY_MIN_MS = 500,
     RETRY_MAX_MS = 10000
 };
@@ -27,7 +29,7 @@ struct position {
     uint64_t at;
     bool known;
     size_t unacknowledged; /* events stored since the last acknowledgement */
-    bool gather;           /* the last answer was not full: wait a moment for more */
+    int64_t gather_ms;     /* after an answer that was not full: wait so long for more; 0: do not */
 };
 
 static void acknowledge(struct master *master, const struct position *position)
@@ -102,7 +104,8 @@ static int pull(struct master *master, struct position *position, struct hor_err
         .after = position->at, .limit = PULL_LIMIT, .waitMs = &wait_ms};
     struct _mst__GetEventsResponse *answer = NULL;
     struct soap *soap = NULL;
-    position->gather = false;
+    int64_t gathered_ms = position->gather_ms;
+    position->gather_ms = 0;
     int rc = hor_soap_call_op(master->partner, mst, GetEvents, &request, &soap, &answer,
                               PULL_TIMEOUT_MS, err);
     if (rc != HOR_OK)
@@ -126,7 +129,9 @@ static int pull(struct master *master, struct position *position, struct hor_err
             acknowledge(master, position);
             position->unacknowledged = 0;
         }
-        position->gather = answer->__sizeevent < PULL_LIMIT;
+        if (answer->__sizeevent < PULL_LIMIT)
+            position->gather_ms = hor_gather_next_ms(gathered_ms, (size_t)answer->__sizeevent,
+                                                     GATHER_MS, GATHER_LONGEST_MS);
     } else if (position->unacknowledged > 0) {
         acknowledge(master, position);
         position->unacknowledged = 0;
@@ -174,8 +179,8 @@ void *master_puller(void *arg)
                 hor_log_info("master=%s events are read again", master->name);
             told = false;
             retry_ms = RETRY_MIN_MS;
-            if (position.gather)
-                (void)master_wait(master, GATHER_MS, false);
+            if (position.gather_ms > 0)
+                (void)master_wait(master, position.gather_ms, false);
             continue;
         }
         position.known = false;

@@ -4,6 +4,7 @@
 #include "lib/base/base64.h"
 #include "lib/base/crc32c.h"
 #include "lib/base/error.h"
+#include "lib/base/gather.h"
 #include "tests/lib/tap.h"
 
 static void test_crc(void)
@@ -65,9 +66,23 @@ static void test_base64(void)
     is(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "SHA-256");
 }
 
+static void test_gather(void)
+{
+    int64_t wait_ms = hor_gather_next_ms(0, 500, 20, 200);
+    is_int(wait_ms, 20, "the first wait is the shortest, whatever came");
+    for (int i = 0; i < 3; i++)
+        wait_ms = hor_gather_next_ms(wait_ms, HOR_GATHER_MANY, 20, 200);
+    is_int(wait_ms, 160, "many events: twice as long each time");
+    is_int(hor_gather_next_ms(wait_ms, 1000, 20, 200), 200, "no longer than the longest");
+    is_int(hor_gather_next_ms(wait_ms, HOR_GATHER_FEW, 20, 200), 160, "some: as before");
+    is_int(hor_gather_next_ms(wait_ms, HOR_GATHER_FEW - 1, 20, 200), 20, "a few: the shortest");
+    is_int(hor_gather_next_ms(wait_ms, 0, 20, 200), 20, "none: the shortest");
+}
+
 int main(void)
 {
     test_crc();
     test_base64();
+    test_gather();
     return done_testing();
 }
