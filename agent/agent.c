@@ -117,6 +117,7 @@ static void on_decide_timer(void *ctx) { hor_agent_decide(ctx); }
 static void on_retry_timer(void *ctx)
 {
     struct hor_agent *agent = ctx;
+    hor_agent_boot_save(agent);
     hor_agent_pump(agent);
     hor_agent_tasks_sync(agent);
     hor_agent_decide(agent);
@@ -212,7 +213,10 @@ static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
         hor_agent_tasks_tell_anew(agent);
     }
     if (leader && !was) {
+        struct hor_cluster_status status;
         hor_log_info("leads cluster %s in term %" PRIu64, agent->settings->cluster, term);
+        hor_cluster_get_status(agent->cluster, &status);
+        hor_agent_boot_confirm(agent, status.last_index);
         hor_agent_lease_lead(agent);
         hor_core_lead(agent->core);
     } else if (!leader && was) {
@@ -290,7 +294,8 @@ static int start(struct hor_agent *agent, struct hor_error *err)
     agent->workers = hor_workers_new(WORKERS, "peer");
     if (agent->decide_timer == NULL || agent->retry_timer == NULL || agent->workers == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    if ((rc = hor_agent_lease_open(agent, err)) < 0 || (rc = hor_agent_peers_open(agent, err)) < 0 ||
+    if ((rc = hor_agent_boot_open(agent, err)) < 0 || (rc = hor_agent_lease_open(agent, err)) < 0 ||
+        (rc = hor_agent_peers_open(agent, err)) < 0 ||
         (rc = hor_agent_tasks_open(agent, err)) < 0 || (rc = open_cluster(agent, err)) < 0 ||
         (rc = hor_agent_service_open(agent, err)) < 0)
         return rc;
@@ -308,6 +313,7 @@ int hor_agent_start(const struct hor_settings_agent *settings, struct hor_loop *
     agent->name = settings->common.name;
     agent->loop = loop;
     agent->queue_end = &agent->queue;
+    agent->life = (uint64_t)hor_clock_utc_us();
     int rc = start(agent, err);
     if (rc < 0) {
         hor_agent_free(agent);

@@ -9,6 +9,7 @@
 
 #include "agent/core/core.h"
 #include "agent/runner/client.h"
+#include "lib/base/boot.h"
 #include "lib/cluster/cluster.h"
 #include "lib/cluster/transport.h"
 #include "lib/config/settings.h"
@@ -62,6 +63,7 @@ struct hor_agent_peer { /* another member */
     struct hor_soap_partner *partner;
     int64_t granted_ms;   /* leader: when its lease was last renewed; monotonic; 0: never */
     uint64_t must_apply;  /* leader: index that it must have applied before it gets a lease */
+    uint64_t life;        /* leader: of its process, as it said */
     bool runner;
 };
 
@@ -101,6 +103,12 @@ struct hor_agent {
     bool reporting_away;    /* a SubmitEvents call is under way, */
     uint64_t report_epoch;  /* and it is of this epoch: a new leader gets reports anew */
 
+    uint64_t life; /* differs from process to process of this member */
+    char boot_id[HOR_BOOT_ID_BYTES];
+    bool boot_known;      /* the file says of this start of the machine: */
+    uint64_t doubt_until; /* tasks with a fence up to here may have run before it */
+    bool boot_pending, boot_failed; /* doubt_until has to be written */
+
     int64_t lease_end_ms; /* monotonic; member's own; 0: none yet */
     bool renewing;         /* a RenewLease call is under way, */
     uint64_t renewing_term; /* to the leader of this term */
@@ -130,6 +138,13 @@ struct hor_agent_wait *hor_agent_wait_new(void);
 hor_agent_done_fn hor_agent_wait_done; /* ctx is the wait */
 void hor_agent_wait_stop(void); /* the process ends: nobody waits any longer; any thread */
 int hor_agent_wait(struct hor_agent_wait *wait, uint64_t *ret_index, struct hor_error *err);
+
+/* ---- boot.c: tasks from before the machine's present start ---- */
+int hor_agent_boot_open(struct hor_agent *agent, struct hor_error *err);
+/* With the first right to start tasks after the machine's start: all that was assigned before that
+ * has an index up to `index`. Until it is on the disk boot_known is false. */
+void hor_agent_boot_confirm(struct hor_agent *agent, uint64_t index);
+void hor_agent_boot_save(struct hor_agent *agent); /* tries again what failed */
 
 /* ---- task.c: the runner's side ---- */
 int hor_agent_tasks_open(struct hor_agent *agent, struct hor_error *err);
@@ -161,8 +176,12 @@ int hor_agent_lease_open(struct hor_agent *agent, struct hor_error *err);
 void hor_agent_lease_lead(struct hor_agent *agent);
 void hor_agent_lease_role(struct hor_agent *agent);
 /* Leader, on the loop: a member asks. *ret_lease_ms 0: not yet. */
-int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t applied, bool runner,
-                          int64_t *ret_lease_ms, struct hor_error *err);
+int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t life,
+                          uint64_t applied, bool runner, int64_t *ret_lease_ms,
+                          struct hor_error *err);
+/* On the loop: this member asked when it had applied so much, and got the lease. */
+void hor_agent_lease_got(struct hor_agent *agent, uint64_t applied, int64_t end_ms,
+                         int64_t grace_ms);
 /* May this member start tasks now, and until when (monotonic; 0: no limit). */
 bool hor_agent_lease_holds(const struct hor_agent *agent, int64_t *ret_end_ms);
 

@@ -127,8 +127,23 @@ bool hor_agent_lease_holds(const struct hor_agent *agent, int64_t *ret_end_ms)
     return agent->lease_end_ms > hor_clock_monotonic_ms();
 }
 
-int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t applied, bool runner,
-                          int64_t *ret_lease_ms, struct hor_error *err)
+void hor_agent_lease_got(struct hor_agent *agent, uint64_t applied, int64_t end_ms,
+                         int64_t grace_ms)
+{
+    if (end_ms <= agent->lease_end_ms || agent->stopping || agent->leader)
+        return;
+    bool had = agent->lease_end_ms > hor_clock_monotonic_ms();
+    agent->lease_end_ms = end_ms;
+    hor_agent_boot_confirm(agent, applied);
+    if (agent->runner_connected)
+        hor_runner_renew(agent->runner, end_ms, end_ms + grace_ms, NULL);
+    if (!had)
+        hor_agent_tasks_sync(agent);
+}
+
+int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t life,
+                          uint64_t applied, bool runner, int64_t *ret_lease_ms,
+                          struct hor_error *err)
 {
     size_t i;
     struct hor_cluster_status status;
@@ -138,6 +153,10 @@ int hor_agent_lease_grant(struct hor_agent *agent, const char *from, uint64_t ap
         return hor_error_set(err, HOR_ERR_DENIED, "'%.100s' is not another member", from);
     struct hor_agent_peer *peer = &agent->peers[i];
     hor_cluster_get_status(agent->cluster, &status);
+    /* Another process of the member: it may have forgotten what the one before had applied. */
+    if (peer->life != life)
+        peer->must_apply = 0;
+    peer->life = life;
     /* What was decided about a lost member counts, though it may not be committed yet. */
     if (peer->must_apply == 0 && agent->queue == NULL)
         peer->must_apply = status.commit_index + status.uncommitted;

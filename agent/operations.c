@@ -627,8 +627,9 @@ struct lease_call {
 static void lease_on_loop(void *ctx)
 {
     struct lease_call *call = ctx;
-    call->code = hor_agent_lease_grant(call->agent, call->request->from, call->request->appliedIndex,
-                                       call->request->runner, &call->lease_ms, call->err);
+    call->code = hor_agent_lease_grant(call->agent, call->request->from, call->request->life,
+                                       call->request->appliedIndex, call->request->runner,
+                                       &call->lease_ms, call->err);
     call->term = call->agent->term;
 }
 

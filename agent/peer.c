@@ -225,22 +225,13 @@ static void renew_ended(void *ctx)
     struct renew_call *call = ctx;
     struct hor_agent *agent = call->agent;
     bool present = call->term == agent->renewing_term; /* else another leader was asked meanwhile */
-    int64_t end_ms = call->sent_ms + call->lease_ms;
     if (present)
         agent->renewing = false;
     if (present && call->code == HOR_OK && call->lease_ms == 0 && !agent->leader &&
         !agent->stopping)
         hor_timer_start(agent->lease_timer, HOR_AGENT_RENEW_SOON_MS);
-    if (call->code == HOR_OK && call->lease_ms > 0 && end_ms > agent->lease_end_ms &&
-        !agent->stopping && !agent->leader) {
-        bool had = agent->lease_end_ms > hor_clock_monotonic_ms();
-        agent->lease_end_ms = end_ms;
-        if (agent->runner_connected)
-            hor_runner_renew(agent->runner, agent->lease_end_ms,
-                             agent->lease_end_ms + call->grace_ms, NULL);
-        if (!had)
-            hor_agent_tasks_sync(agent);
-    }
+    if (call->code == HOR_OK && call->lease_ms > 0)
+        hor_agent_lease_got(agent, call->applied, call->sent_ms + call->lease_ms, call->grace_ms);
     free(call);
 }
 
@@ -254,6 +245,7 @@ static void renew_work(void *ctx)
     snprintf(from, sizeof from, "%s", call->agent->name);
     struct _agt__RenewLease request = {.from = from,
                                        .runId = call->run_id,
+                                       .life = call->agent->life,
                                        .appliedIndex = call->applied,
                                        .runner = call->runner};
     call->code = hor_soap_call_op(call->partner, agt, RenewLease, &request, &soap, &response,

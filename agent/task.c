@@ -161,6 +161,16 @@ static void refuse(struct hor_agent *agent, const struct hor_core_task_view *vie
     task->cause = hor_strdup(cause);
 }
 
+/* Assigned before the machine was started anew, and unknown to the runner, which may have lost its
+ * record with the machine: it may have run. */
+static void doubt(struct hor_agent *agent, const struct hor_core_task_view *view)
+{
+    refuse(agent, view, "the machine was started anew, and whether it ran before that is unknown");
+    struct hor_agent_task *task = hor_map_get(agent->tasks, view->task);
+    if (task != NULL)
+        task->fate = HOR_RUNNER_UNKNOWN;
+}
+
 /* Returns false when it has to be tried again later. */
 static bool launch(struct hor_agent *agent, const char *id)
 {
@@ -171,6 +181,10 @@ static bool launch(struct hor_agent *agent, const char *id)
     if (hor_core_task(agent->core, id, &view) < 0 || strcmp(view.agent, agent->name) != 0 ||
         (strcmp(view.state, "assigned") != 0 && strcmp(view.state, "inDoubt") != 0) || (task != NULL && task->fence == view.fence))
         return true; /* changed meanwhile, or it is with the runner already */
+    if (view.fence <= agent->doubt_until) {
+        doubt(agent, &view);
+        return true;
+    }
     if (view.killing) {
         refuse(agent, &view, "killed before it was started");
         return true;
@@ -194,7 +208,7 @@ static bool launch(struct hor_agent *agent, const char *id)
 static void launch_all(struct hor_agent *agent)
 {
     int64_t end_ms;
-    if (!agent->runner_connected || !hor_agent_lease_holds(agent, &end_ms))
+    if (!agent->runner_connected || !agent->boot_known || !hor_agent_lease_holds(agent, &end_ms))
         return;
     size_t left = 0;
     for (size_t i = 0; i < agent->launch_count; i++) {

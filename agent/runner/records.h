@@ -6,8 +6,8 @@
  *   ........ end TASK FENCE FATE PID EXIT SIGNAL STARTED_US ENDED_US CPU_MS RSS_KB TEXT
  *   ........ forget TASK FENCE
  * Lines go out with write(2) and are not synced: the page cache survives everything but the
- * machine, and when the machine dies its tasks die too; the agent holds a task that was assigned
- * and has no end for in doubt. A line that is damaged or cut is passed over. */
+ * machine, and when the machine dies its tasks die too; the agent notices its new start and starts
+ * nothing that was assigned before (agent/boot.c). A line that is damaged or cut is passed over. */
 #ifndef HOR_AGENT_RUNNER_RECORDS_H
 #define HOR_AGENT_RUNNER_RECORDS_H
 

@@ -16,6 +16,7 @@
 #include "agent/runner/records.h"
 #include "agent/runner/spawn.h"
 #include "agent/runner/tree.h"
+#include "lib/base/boot.h"
 #include "lib/base/clock.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -60,7 +61,7 @@ struct hor_tasks {
     void *ctx;
     int64_t lease_end_ms; /* the latest renewal */
     int null_fd;
-    char boot[64], old_boot[64];
+    char boot[HOR_BOOT_ID_BYTES], old_boot[HOR_BOOT_ID_BYTES];
     bool record_failed;
 };
 
@@ -533,16 +534,6 @@ static void resolve_open(struct hor_tasks *tasks)
     }
 }
 
-static int read_boot(char *out, size_t bytes, struct hor_error *err)
-{
-    struct hor_buf text = HOR_BUF_INIT;
-    int code = hor_file_read("/proc/sys/kernel/random/boot_id", 256, &text, err);
-    if (code == HOR_OK)
-        snprintf(out, bytes, "%.*s", (int)strcspn(hor_buf_text(&text), " \n"), hor_buf_text(&text));
-    hor_buf_done(&text);
-    return code;
-}
-
 int hor_tasks_open(const char *path, struct hor_groups *groups, hor_tasks_report_fn *report,
                    void *ctx, struct hor_tasks **ret, struct hor_error *err)
 {
@@ -561,7 +552,7 @@ int hor_tasks_open(const char *path, struct hor_groups *groups, hor_tasks_report
     else if (tasks->null_fd < 0)
         code = hor_error_set_errno(err, HOR_ERR_IO, errno, "/dev/null");
     else
-        code = read_boot(tasks->boot, sizeof tasks->boot, err);
+        code = hor_boot_id(tasks->boot, err);
     if (code == HOR_OK)
         code = hor_records_open(&tasks->records, path, load, tasks, err);
     if (code == HOR_OK) {

@@ -1,6 +1,9 @@
 /* tests/simulation/agent/agent_sim.c - agent clusters of one to five members on virtual time, with
  * seeded faults of hosts, agents, runners, disks and the network (../README.md).
  *   agent_sim [seeds [first seed]], or SEEDS and SEED in the environment. */
+#include <unistd.h>
+
+#include "lib/base/str.h"
 #include "lib/cluster/private.h"
 #include "tests/lib/tap.h"
 #include "tests/simulation/agent/sim.h"
@@ -96,8 +99,10 @@ static void make_trouble(void)
         break;
     case 3:
         if (world_chance(world, 30)) { /* power */
-            sim_runner_crash(host, short_ms, sim->records_lost);
-            crash_agent(host, long_ms);
+            sim_runner_crash(host, short_ms, true);
+            crash_agent(host, world_chance(world, 50) ? short_ms : long_ms);
+            host->boot++;
+            sim->t.power_losses++;
         }
         break;
     case 4:
@@ -241,6 +246,13 @@ static void work(void)
 
 /* ---- a run ---- */
 
+static void forget_boot(const struct hor_loop *host)
+{
+    char *path = hor_str_printf("%s/boot", host->directory);
+    unlink(path);
+    free(path);
+}
+
 static void begin(uint64_t seed, unsigned members)
 {
     sim = calloc(1, sizeof *sim);
@@ -257,10 +269,12 @@ static void begin(uint64_t seed, unsigned members)
         host->clock_offset_ms = 5000 + (int64_t)world_random(&sim->world, 1000000);
         host->clock_ppm = (int64_t)world_random(&sim->world, 400) - 200;
         host->disk.entries = calloc(JOURNAL_MAX, sizeof *host->disk.entries);
+        host->directory = hor_str_printf("%s/%s", hor_tap_tmpdir(), host->name);
+        forget_boot(host);
         sim->settings_members[i] =
             (struct hor_settings_member){.name = host->name, .priority = 1, .max_tasks = 4};
         host->settings = (struct hor_settings_agent){
-            .common = {.name = host->name, .data_directory = hor_tap_tmpdir()},
+            .common = {.name = host->name, .data_directory = host->directory},
             .cluster = "/clusters/etl",
             .members = sim->settings_members,
             .member_count = members,
@@ -290,6 +304,8 @@ static void end(struct totals *t)
     t->starts += sim->t.starts;
     t->crashes += sim->t.crashes;
     t->runner_crashes += sim->t.runner_crashes;
+    t->power_losses += sim->t.power_losses;
+    t->records_lost += sim->t.records_lost;
     t->pauses += sim->t.pauses;
     t->losses += sim->t.losses;
     t->restarts += sim->t.restarts;
@@ -298,8 +314,10 @@ static void end(struct totals *t)
     t->waits += sim->t.waits;
     world_done(&sim->world);
     sim_timers_free();
-    for (unsigned i = 0; i < sim->members; i++)
+    for (unsigned i = 0; i < sim->members; i++) {
         sim_disk_done(&sim->hosts[i].disk);
+        free(sim->hosts[i].directory);
+    }
     while (sim->committed_count > 0)
         sim_blob_unref(sim->committed[sim->committed_count--]);
     free(sim->committed);
@@ -312,7 +330,6 @@ static bool run(uint64_t seed, unsigned members, bool show, char what[300], stru
 {
     begin(seed, members);
     struct world *world = &sim->world;
-    sim->records_lost = getenv("SIM_RECORDS_LOST") != NULL;
     for (int64_t at_ms = world->now_ms; at_ms < CHAOS_MS + HEALED_MS && !world->broken; at_ms++) {
         if (at_ms < CHAOS_MS)
             make_trouble();
@@ -348,8 +365,10 @@ static void series(unsigned members, const struct world_seeds *seeds, unsigned p
             diag("%u members, SEED=%" PRIu64 ": %s", members, seeds->first + i, what);
     }
     diag("%u members: %" PRIu64 " seeds, %" PRIu64 " events, %" PRIu64 " entries, %" PRIu64
-         " starts, %" PRIu64 " agent crashes, %" PRIu64 " runner crashes, %" PRIu64 " pauses",
-         members, t.seeds, t.events, t.entries, t.starts, t.crashes, t.runner_crashes, t.pauses);
+         " starts, %" PRIu64 " agent crashes, %" PRIu64 " runner crashes, %" PRIu64
+         " power losses (%" PRIu64 " records lost), %" PRIu64 " pauses",
+         members, t.seeds, t.events, t.entries, t.starts, t.crashes, t.runner_crashes,
+         t.power_losses, t.records_lost, t.pauses);
     diag("  %" PRIu64 " times lost, %" PRIu64 " restarted elsewhere, %" PRIu64 " in doubt, %" PRIu64
          " orders ended, %" PRIu64 " wait for a person", t.losses, t.restarts, t.doubts, t.ends,
          t.waits);

@@ -1,4 +1,7 @@
 /* The loop, its timers and the clocks, of a host. */
+#include <unistd.h>
+
+#include "lib/base/boot.h"
 #include "lib/base/clock.h"
 #include "tests/simulation/agent/sim.h"
 
@@ -29,6 +32,13 @@ int64_t hor_clock_monotonic_ms(void) { return sim_monotonic_ms(sim->current); }
 int64_t hor_clock_monotonic_us(void) { return sim_monotonic_ms(sim->current) * 1000; }
 int64_t hor_clock_utc_us(void) { return UTC_START_US + sim->world.now_ms * 1000; }
 int64_t hor_clock_utc_ms(void) { return hor_clock_utc_us() / 1000; }
+
+int hor_boot_id(char ret_id[HOR_BOOT_ID_BYTES], struct hor_error *err)
+{
+    (void)err;
+    snprintf(ret_id, HOR_BOOT_ID_BYTES, "start-%u-of-%s", sim->current->boot, sim->current->name);
+    return HOR_OK;
+}
 
 bool sim_postpone(struct hor_loop *host, world_fn *fn, world_fn *drop, void *ctx, void *arg)
 {
@@ -151,3 +161,9 @@ int hor_agent_service_open(struct hor_agent *agent, struct hor_error *err)
 }
 void hor_agent_service_close(struct hor_agent *agent) { (void)agent; }
 void hor_agent_commands_retry(struct hor_agent *agent) { (void)agent; }
+
+/* ---- the real disk ---- */
+
+/* Small files of the agents are on the real disk, which need not keep them. */
+int fsync(int fd) { return fd < 0 ? -1 : 0; }
+int fdatasync(int fd) { return fsync(fd); }

@@ -64,7 +64,7 @@ struct call { /* belongs to the caller until it ends */
     hor_agent_done_fn *done;
     void *ctx;
     /* or a lease */
-    uint64_t applied, term;
+    uint64_t applied, term, agent_life;
     bool runner;
     int64_t sent_ms, lease_ms;
     int code;
@@ -91,20 +91,14 @@ static void renewed(struct call *call)
 {
     struct hor_agent *agent = call->from->agent;
     bool present = call->term == agent->renewing_term;
-    int64_t end_ms = call->sent_ms + call->lease_ms;
     if (present)
         agent->renewing = false;
     if (present && call->code == HOR_OK && call->lease_ms == 0 && !agent->leader && !agent->stopping)
         hor_timer_start(agent->lease_timer, HOR_AGENT_RENEW_SOON_MS);
-    if (call->code == HOR_OK && call->lease_ms > 0 && end_ms > agent->lease_end_ms &&
-        !agent->stopping && !agent->leader) {
-        bool had = agent->lease_end_ms > hor_clock_monotonic_ms();
-        agent->lease_end_ms = end_ms;
+    if (call->code == HOR_OK && call->lease_ms > 0 && !agent->stopping && !agent->leader) {
         sim->lost[call->from->number] = false; /* the journal says so a little later */
-        if (agent->runner_connected)
-            hor_runner_renew(agent->runner, end_ms, end_ms + HOR_AGENT_GRACE_MS, NULL);
-        if (!had)
-            hor_agent_tasks_sync(agent);
+        hor_agent_lease_got(agent, call->applied, call->sent_ms + call->lease_ms,
+                            HOR_AGENT_GRACE_MS);
     }
 }
 
@@ -196,8 +190,8 @@ static void on_call(void *ctx, void *arg)
         } else if (call->done != NULL) {
             take_report(call, agent);
         } else {
-            int rc = hor_agent_lease_grant(agent, call->from->name, call->applied, call->runner,
-                                           &call->lease_ms, NULL);
+            int rc = hor_agent_lease_grant(agent, call->from->name, call->agent_life,
+                                           call->applied, call->runner, &call->lease_ms, NULL);
             if (getenv("SIM_LEASES") != NULL)
                 world_note(&sim->world, "%s asks %s for a lease, applied %" PRIu64 ": %" PRId64 " ms",
                            call->from->name, host->name, call->applied, call->lease_ms);
@@ -252,6 +246,7 @@ void hor_agent_peer_renew(struct hor_agent *agent)
     hor_cluster_get_status(agent->cluster, &status);
     struct call *call = calloc(1, sizeof *call);
     *call = (struct call){.applied = status.applied_index, .term = agent->term,
+                          .agent_life = agent->life,
                           .runner = agent->runner_connected, .sent_ms = hor_clock_monotonic_ms()};
     agent->renewing = true;
     agent->renewing_term = agent->term;

@@ -364,10 +364,26 @@ static void on_runner_up(void *ctx, void *arg)
         sim_runner_start(host);
 }
 
-/* Kills its processes; their ends are not seen. `forget`: a power loss, the records go as well. */
-void sim_runner_crash(struct hor_loop *host, int64_t down_ms, bool forget)
+/* Its records are written and not synced: when the power goes, some are lost, or only their ends. */
+static void lose_record(struct record *record)
+{
+    if (!record->used || !world_chance(&sim->world, 60))
+        return;
+    sim->t.records_lost++;
+    if (world_chance(&sim->world, 70)) {
+        record->used = false;
+    } else if (record->fate != HOR_RUNNER_RUNNING) {
+        record->fate = HOR_RUNNER_UNKNOWN;
+        record->ended_us = 0;
+    }
+}
+
+/* Kills its processes; their ends are not seen. `power`: the machine goes down. */
+void sim_runner_crash(struct hor_loop *host, int64_t down_ms, bool power)
 {
     struct runner *runner = &host->runner;
+    for (unsigned i = 0; power && !runner->up && i < RECORDS_MAX; i++)
+        lose_record(&runner->records[i]);
     if (!runner->up)
         return;
     runner->up = false;
@@ -379,11 +395,11 @@ void sim_runner_crash(struct hor_loop *host, int64_t down_ms, bool forget)
             record->fate = HOR_RUNNER_UNKNOWN;
             record->ended_us = 0;
         }
-        if (forget)
-            record->used = false;
+        if (power)
+            lose_record(record);
     }
     sim->t.runner_crashes++;
-    world_note(&sim->world, "%s: runner crashes%s", host->name, forget ? ", records lost" : "");
+    world_note(&sim->world, "%s: runner crashes%s", host->name, power ? " with its machine" : "");
     world_at(&sim->world, sim->world.now_ms + down_ms, on_runner_up, NULL, host, NULL);
     world_at(&sim->world, sim->world.now_ms, on_disconnect, NULL, host,
              (void *)(uintptr_t)host->life);

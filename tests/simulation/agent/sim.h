@@ -46,6 +46,8 @@ struct hor_loop { /* a host: its machine, its agent and its runner */
     unsigned number;
     char name[8];
     uint64_t life; /* changes with every crash of the agent */
+    unsigned boot; /* changes with every power loss */
+    char *directory;
     bool ended;    /* the agent gave up by itself */
     int64_t up_ms, paused_ms;
     int64_t clock_offset_ms, clock_ppm;
@@ -74,7 +76,7 @@ struct order {
 };
 
 struct totals {
-    uint64_t seeds, events, entries, starts, crashes, runner_crashes, pauses, losses, restarts, doubts,
+    uint64_t seeds, events, entries, starts, crashes, runner_crashes, power_losses, records_lost, pauses, losses, restarts, doubts,
         ends, waits;
 };
 
@@ -96,7 +98,6 @@ struct sim {
     struct order orders[ORDERS_MAX];
     unsigned order_count;
     uint64_t record_number, commands;
-    bool records_lost; /* a power loss takes the runner's records with it */
     struct totals t;
 };
 
@@ -119,7 +120,7 @@ void sim_disk_done(struct disk *disk);
 void sim_calls_end(struct hor_loop *host);
 
 /* ---- runner.c ---- */
-void sim_runner_crash(struct hor_loop *host, int64_t down_ms, bool forget);
+void sim_runner_crash(struct hor_loop *host, int64_t down_ms, bool power);
 void sim_runner_start(struct hor_loop *host);
 
 /* ---- laws.c ---- */
