@@ -15,7 +15,8 @@ FOLDER = "dist-test"
 
 
 def test():
-    known = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True, timeout=60).stdout
+    known = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files", "-z"], capture_output=True,
+                           text=True, check=True, timeout=60).stdout
     # git also knows what was removed and not yet committed
     wanted = {f for f in known.split("\0") if f and not f.startswith(FOR_THE_REPOSITORY) and os.path.exists(os.path.join(ROOT, f))}
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
