@@ -1,4 +1,5 @@
 /* Calendars and schedules. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,18 @@ static void check_order(struct hor_builder *b, int32_t from, int32_t to)
         hor_builder_problem(b, "write the earlier day first", "the days end before they begin");
 }
 
+/* An iCalendar file is an object: its path is its name without .ics. */
+static void read_file(struct hor_builder *b, hor_attributes *a)
+{
+    struct hor_day_set *set = add_set(b, HOR_DAY_SET_ICALENDAR);
+    const char *path = hor_builder_reference(b, a, "file");
+    size_t len = path != NULL ? strlen(path) : 0;
+    if (set == NULL || len <= 4)
+        return;
+    if (strcmp(path + len - 4, ".ics") == 0)
+        set->calendar_path = hor_arena_text(b->arena, path, len - 4);
+}
+
 void hor_calendar_start(struct hor_builder *b, const char *name, hor_attributes *a)
 {
     struct hor_calendar *calendar = b->calendar;
@@ -65,7 +78,7 @@ void hor_calendar_start(struct hor_builder *b, const char *name, hor_attributes 
         if (other != NULL)
             other->calendar_path = hor_builder_reference(b, a, "ref");
     } else if (strcmp(name, "iCalendar") == 0) {
-        hor_builder_refuse(b, "iCalendar");
+        read_file(b, a);
     }
 }
 
@@ -85,9 +98,13 @@ void hor_calendar_end(struct hor_builder *b, const char *name)
             hor_builder_problem(b, "write YYYY-MM-DD", "'%s' is not a day", text);
     } else if (strcmp(name, "rule") == 0 && *b->set_count > 0) {
         struct hor_error err;
-        const char *rule = hor_builder_trimmed(b);
-        (*b->set)[*b->set_count - 1].rule = rule;
-        if (rule != NULL && !known_already(b, rule) && hor_recurrence_check(rule, &err) != HOR_OK)
+        struct hor_day_set *set = &(*b->set)[*b->set_count - 1];
+        const char *rule = set->rule = hor_builder_trimmed(b);
+        int32_t start = set->from != HOR_DAY_NONE ? set->from : HOR_RECURRENCE_START;
+        char key[HOR_RECURRENCE_MAX_BYTES + 20];
+        snprintf(key, sizeof key, "%d %s", (int)start, rule != NULL ? rule : "");
+        if (rule != NULL && !known_already(b, key) &&
+            hor_recurrence_check(rule, start, &err) != HOR_OK)
             hor_builder_problem(b, "write an RFC 5545 rule such as FREQ=WEEKLY;BYDAY=MO,TU", "%s",
                                 err.text);
     } else if (strcmp(name, "include") == 0 || strcmp(name, "exclude") == 0) {
@@ -226,7 +243,7 @@ void hor_schedule_start(struct hor_builder *b, const char *name, hor_attributes 
     } else if (strcmp(name, "every") == 0) {
         read_every(b, a);
     } else if (strcmp(name, "cron") == 0) {
-        hor_builder_refuse(b, "cron");
+        return; /* its text is read at its end */
     } else if (strcmp(name, "nonWorkingDay") == 0) {
         read_non_working_day(b, a);
     } else if (strcmp(name, "clockChange") == 0) {
@@ -243,10 +260,26 @@ void hor_schedule_start(struct hor_builder *b, const char *name, hor_attributes 
     }
 }
 
+static void read_cron(struct hor_builder *b)
+{
+    struct hor_error err;
+    struct hor_cron parsed, *cron;
+    const char *text = hor_builder_trimmed(b);
+    if (text == NULL)
+        return;
+    if (hor_cron_parse(text, &parsed, &err) != HOR_OK)
+        hor_builder_problem(b, "write five fields, such as 0,30 8-17 * * MON-FRI",
+                            "cron '%s': %s", text, err.text);
+    else if ((cron = HOR_ADD(b, b->schedule->cron, b->schedule->cron_count)) != NULL)
+        *cron = parsed;
+}
+
 void hor_schedule_end(struct hor_builder *b, const char *name)
 {
     if (strcmp(name, "argument") == 0)
         hor_builder_named(b, &b->schedule->arguments, &b->schedule->argument_count, schedule_knows);
+    else if (strcmp(name, "cron") == 0)
+        read_cron(b);
 }
 
 static int compare_times(const void *a, const void *b)

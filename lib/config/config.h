@@ -28,7 +28,7 @@ struct hor_sources { /* all zero is empty */
 
 /* Adds a document that was read elsewhere (from a revision); copies. */
 int hor_sources_add(struct hor_sources *sources, const char *file, const void *data, size_t len);
-/* Reads all *.xml below `dir`, sorted by name; names that begin with a dot are left out. Links to
+/* Reads all *.xml and *.ics below `dir`, sorted by name; names that begin with a dot are left out. Links to
  * files are followed, links to folders are not. HOR_ERR_NOT_FOUND, HOR_ERR_IO; a document that is too
  * large is a problem. */
 int hor_sources_read(const char *dir, struct hor_sources *sources, struct hor_problems *problems,

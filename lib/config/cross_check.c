@@ -57,8 +57,10 @@ static void unknown(struct check *c, int line, enum hor_kind kind, const char *p
     if (c->broken != NULL && hor_map_get(c->broken, key) != NULL)
         return; /* it is there, and its own problem is told */
     char remedy[HOR_PATH_BYTES + 80];
-    snprintf(remedy, sizeof remedy, "correct the name or add %s.%s.xml", path + 1,
-             hor_kind_name(kind));
+    snprintf(remedy, sizeof remedy,
+             kind == HOR_KIND_ICALENDAR ? "correct the name or add %s.ics"
+                                        : "correct the name or add %s.%s.xml",
+             path + 1, hor_kind_name(kind));
     tell(c, line, remedy, "unknown %s '%s'", hor_kind_name(kind), path);
 }
 
@@ -169,6 +171,8 @@ static bool reaches(const struct hor_calendar *from, const struct hor_calendar *
         return true;
     for (size_t i = 0; i < from->include_count + from->exclude_count; i++) {
         const struct hor_day_set *set =
+        else if (set[i].type == HOR_DAY_SET_ICALENDAR)
+            set[i].icalendar = RESOLVE(c, set[i].line, ICALENDAR, icalendar, set[i].calendar_path);
             i < from->include_count ? &from->include[i] : &from->exclude[i - from->include_count];
         if (set->calendar != NULL &&
             (set->calendar == target || reaches(set->calendar, target, depth + 1)))
@@ -186,8 +190,39 @@ static void check_schedule(struct check *c, struct hor_schedule *schedule)
     for (size_t i = 0; i < schedule->substitute_count; i++) {
         struct hor_substitute *other = &schedule->substitutes[i];
         other->schedule = RESOLVE(c, 0, SCHEDULE, schedule, other->schedule_path);
-        if (other->schedule == schedule)
-            tell(c, 0, "name another schedule", "the schedule substitutes itself");
+enum { SUBSTITUTE_DEPTH = 20 };
+
+/* Whether days can be handed on to `target`, in a circle or too often; ranges of days are not looked
+ * at: what names each other is hard to read even where it would end. */
+static bool hands_to(const struct hor_schedule *from, const struct hor_schedule *target, int depth,
+                     int *budget)
+{
+    if (depth > SUBSTITUTE_DEPTH || --*budget < 0)
+        return true;
+    for (size_t i = 0; i < from->substitute_count; i++) {
+        const struct hor_schedule *next = from->substitutes[i].schedule;
+        if (next != NULL && (next == target || (next->substitute_count > 0 &&
+                                                hands_to(next, target, depth + 1, budget))))
+            return true;
+    }
+    return false;
+}
+
+static void check_substitutes(struct check *c, const struct hor_schedule *schedule)
+{
+    int budget = 10000;
+    for (size_t i = 0; i < schedule->substitute_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (schedule->substitutes[i].from <= schedule->substitutes[k].to &&
+                schedule->substitutes[k].from <= schedule->substitutes[i].to) {
+                tell(c, 0, "let each day have one", "two substitutes stand in for the same days");
+                return;
+            }
+    if (hands_to(schedule, schedule, 0, &budget))
+        tell(c, 0, "take one substitute out",
+             "days are handed on in a circle, or through more than %d schedules", SUBSTITUTE_DEPTH);
+}
+
     }
     const struct hor_chain *chain = schedule->chain;
     if (chain == NULL)
@@ -227,6 +262,7 @@ void hor_config_cross_check(struct hor_config *config, const struct hor_map *bro
         c.object = &config->chains[i]->object;
         check_chain(&c, config->chains[i]);
     }
+    sort_kind(&c, config->icalendars, config->icalendar_count);
     for (size_t i = 0; i < config->calendar_count; i++) {
         c.object = &config->calendars[i]->object;
         check_days(&c, config->calendars[i]->include, config->calendars[i]->include_count);
@@ -243,3 +279,7 @@ void hor_config_cross_check(struct hor_config *config, const struct hor_map *bro
         check_schedule(&c, config->schedules[i]);
     }
 }
+    for (size_t i = 0; i < config->schedule_count; i++) {
+        c.object = &config->schedules[i]->object;
+        check_substitutes(&c, config->schedules[i]);
+    }

@@ -50,6 +50,12 @@ static bool is_name(const char *text, size_t len)
     return len > 0 && text[0] != '.' && text[0] != '-' && strspn(text, letters) >= len;
 }
 
+bool hor_source_is_icalendar(const char *file)
+{
+    size_t len = strlen(file);
+    return len > 4 && strcmp(file + len - 4, ".ics") == 0;
+}
+
 int hor_source_name(const char *file, char path[HOR_PATH_BYTES + 1], enum hor_kind *ret,
                     struct hor_error *err)
 {
@@ -58,15 +64,20 @@ int hor_source_name(const char *file, char path[HOR_PATH_BYTES + 1], enum hor_ki
     if (len + 1 > HOR_PATH_BYTES)
         return hor_error_set(err, HOR_ERR_INVALID, "the file's path is longer than %d bytes",
                              HOR_PATH_BYTES);
-    if (len < 4 || strcmp(file + len - 4, ".xml") != 0)
-        return hor_error_set(err, HOR_ERR_INVALID, "the file's name does not end in .xml");
+    bool icalendar = hor_source_is_icalendar(file);
+    if (!icalendar && (len < 4 || strcmp(file + len - 4, ".xml") != 0))
+        return hor_error_set(err, HOR_ERR_INVALID, "the file's name does not end in .xml or .ics");
     memcpy(copy, file, len + 1);
     copy[len - 4] = '\0';
-    char *dot = strrchr(copy, '.');
-    if (dot == NULL || strchr(dot, '/') != NULL ||
-        (*ret = hor_kind_from_name(dot + 1)) == HOR_KINDS)
-        return hor_error_set(err, HOR_ERR_INVALID, "the file's name tells no kind of object");
-    *dot = '\0';
+    if (icalendar) {
+        *ret = HOR_KIND_ICALENDAR;
+    } else {
+        char *dot = strrchr(copy, '.');
+        if (dot == NULL || strchr(dot, '/') != NULL ||
+            (*ret = hor_kind_from_name(dot + 1)) == HOR_KINDS || *ret == HOR_KIND_ICALENDAR)
+            return hor_error_set(err, HOR_ERR_INVALID, "the file's name tells no kind of object");
+        *dot = '\0';
+    }
     for (const char *at = copy; at != NULL;) {
         const char *slash = strchr(at, '/');
         if (!is_name(at, slash == NULL ? strlen(at) : (size_t)(slash - at)))
@@ -86,6 +97,7 @@ static size_t kind_size(enum hor_kind kind)
         [HOR_KIND_CALENDAR] = sizeof(struct hor_calendar),
         [HOR_KIND_CHAIN] = sizeof(struct hor_chain),
         [HOR_KIND_FOLDER] = sizeof(struct hor_folder),
+        [HOR_KIND_ICALENDAR] = sizeof(struct hor_icalendar),
         [HOR_KIND_JOB] = sizeof(struct hor_job),
         [HOR_KIND_LOCK] = sizeof(struct hor_lock),
         [HOR_KIND_SCHEDULE] = sizeof(struct hor_schedule),
@@ -114,6 +126,9 @@ static void enlist(struct hor_builder *b, void *object)
     case HOR_KIND_FOLDER:
         place = (void **)HOR_ADD(b, config->folders, config->folder_count);
         break;
+    case HOR_KIND_ICALENDAR:
+        place = (void **)HOR_ADD(b, config->icalendars, config->icalendar_count);
+        break;
     case HOR_KIND_JOB:
         place = (void **)HOR_ADD(b, config->jobs, config->job_count);
         b->job = object;
@@ -132,6 +147,27 @@ static void enlist(struct hor_builder *b, void *object)
         memcpy(place, &object, sizeof object);
 }
 
+static bool make_object(struct hor_builder *b, const char *title)
+{
+    struct hor_object *object = hor_arena_alloc(b->arena, kind_size(b->kind));
+    if (object == NULL) {
+        b->code = HOR_ERR_MEMORY;
+        return false;
+    }
+    *object = (struct hor_object){.kind = b->kind,
+                                  .path = b->path,
+                                  .title = title,
+                                  .file = b->file,
+                                  .line = b->line};
+    enlist(b, object);
+    if (b->code != HOR_OK)
+        return false;
+    b->object = object;
+    b->taken = true;
+    b->depth = 1;
+    return true;
+}
+
 static void begin_object(struct hor_builder *b, const char *name, hor_attributes *a)
 {
     if (strcmp(name, roots[b->kind]) != 0) {
@@ -141,22 +177,8 @@ static void begin_object(struct hor_builder *b, const char *name, hor_attributes
         b->skipping = 1;
         return;
     }
-    struct hor_object *object = hor_arena_alloc(b->arena, kind_size(b->kind));
-    if (object == NULL) {
-        b->code = HOR_ERR_MEMORY;
+    if (!make_object(b, hor_builder_text(b, a, "title")))
         return;
-    }
-    *object = (struct hor_object){.kind = b->kind,
-                                  .path = b->path,
-                                  .title = hor_builder_text(b, a, "title"),
-                                  .file = b->file,
-                                  .line = b->line};
-    enlist(b, object);
-    if (b->code != HOR_OK)
-        return;
-    b->object = object;
-    b->taken = true;
-    b->depth = 1;
     switch (b->kind) {
     case HOR_KIND_JOB:
         hor_job_begin(b, a);
@@ -169,6 +191,8 @@ static void begin_object(struct hor_builder *b, const char *name, hor_attributes
         break;
     case HOR_KIND_CALENDAR:
         hor_calendar_begin(b, a);
+        break;
+    case HOR_KIND_ICALENDAR: /* text only */
         break;
     default:
         hor_place_begin(b, a);
@@ -224,6 +248,8 @@ static int on_start(const char *name, const char *uri, hor_attributes *a, int li
         case HOR_KIND_CALENDAR:
             hor_calendar_start(b, name, a);
             break;
+        case HOR_KIND_ICALENDAR:
+            break;
         default:
             hor_place_start(b, name, a);
             break;
@@ -271,6 +297,9 @@ static int on_end(const char *name, const char *uri, int line, void *ctx)
         case HOR_KIND_CALENDAR:
             hor_calendar_end(b, name);
             break;
+        case HOR_KIND_ICALENDAR:
+            hor_icalendar_text(b, hor_buf_text(&b->text), b->text.len, b->object->line);
+            break;
         default:
             break;
         }
@@ -309,8 +338,8 @@ int hor_builder_document(struct hor_builder *b, const struct hor_source *source,
     b->path = NULL;
     b->file = hor_arena_strdup(b->arena, source->file);
     if (hor_source_name(source->file, path, &b->kind, &name_err) != HOR_OK) {
-        hor_builder_problem(b, "name it NAME.KIND.xml; kinds are job, chain, calendar, schedule, "
-                               "lock, agentCluster, folder",
+        hor_builder_problem(b, "name it NAME.KIND.xml or NAME.ics; kinds are job, chain, calendar, "
+                               "schedule, lock, agentCluster, folder",
                             "%s", name_err.text);
         return HOR_OK;
     }
@@ -320,6 +349,14 @@ int hor_builder_document(struct hor_builder *b, const struct hor_source *source,
     b->taken = false;
     if (b->file == NULL || b->path == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "load configuration: out of memory");
+    if (b->kind == HOR_KIND_ICALENDAR) {
+        b->line = 1;
+        if (make_object(b, NULL))
+            hor_icalendar_text(b, source->data, source->len, 1);
+        b->object = NULL;
+        return b->code == HOR_OK ? HOR_OK
+                                 : hor_error_set(err, b->code, "load configuration: out of memory");
+    }
     size_t told = b->problems->count;
     int code = worse_than_told(hor_xml_scan(b->file, source->data, source->len, 0, schema,
                                             &handlers, b, b->problems, err));

@@ -3,11 +3,15 @@
 #ifndef HOR_CONFIG_DOCUMENT_H
 #define HOR_CONFIG_DOCUMENT_H
 
+#include <stdbool.h>
+
 #include "lib/config/builder.h"
 #include "lib/config/config.h"
 
 int hor_builder_init(struct hor_builder *b, struct hor_problems *problems, struct hor_error *err);
 void hor_builder_done(struct hor_builder *b);
+/* NAME.ics */
+bool hor_source_is_icalendar(const char *file);
 /* Path and kind of a file name: "finance/eod.chain.xml" is /finance/eod. HOR_ERR_INVALID. */
 int hor_source_name(const char *file, char path[HOR_PATH_BYTES + 1], enum hor_kind *ret,
                     struct hor_error *err);

@@ -39,8 +39,21 @@ static void attribute(struct hor_buf *out, const char *name, const char *value)
 static int write_object(const struct entry *entry, struct hor_buf *out, struct hor_error *err)
 {
     struct hor_xml_doc *doc;
-    int code = hor_xml_parse(entry->source->file, entry->source->data, entry->source->len, NULL,
-                             NULL, &doc, err);
+    const struct hor_source *source = entry->source;
+    struct hor_buf wrapped = HOR_BUF_INIT;
+    bool wrap = entry->kind == HOR_KIND_ICALENDAR;
+    if (wrap) {
+        hor_buf_puts(&wrapped, "<iCalendar xmlns=\"urn:horarium:configuration:1\">");
+        hor_buf_xml(&wrapped, source->data);
+        hor_buf_puts(&wrapped, "</iCalendar>");
+    }
+    if (wrapped.failed) {
+        hor_buf_done(&wrapped);
+        return hor_error_set(err, HOR_ERR_MEMORY, "write release: out of memory");
+    }
+    int code = hor_xml_parse(source->file, wrap ? hor_buf_text(&wrapped) : source->data,
+                             wrap ? wrapped.len : source->len, NULL, NULL, &doc, err);
+    hor_buf_done(&wrapped);
     if (code != HOR_OK)
         return code;
     hor_buf_puts(out, "<object");
@@ -150,6 +163,21 @@ int hor_config_load_release(const char *bytes, size_t len, struct hor_problems *
 
 /* ---- taking the documents out again ---- */
 
+/* An iCalendar file comes out as it was: the text of the element. */
+static int unwrap(struct hor_buf *text, struct hor_error *err)
+{
+    struct hor_xml_doc *doc = NULL;
+    struct hor_buf inner = HOR_BUF_INIT;
+    int code = hor_xml_parse("release", hor_buf_text(text), text->len, NULL, NULL, &doc, err);
+    if (code != HOR_OK)
+        return code;
+    hor_xml_text(hor_xml_root(doc), &inner);
+    hor_xml_doc_free(doc);
+    hor_buf_done(text);
+    *text = inner;
+    return HOR_OK;
+}
+
 static char *attribute_of(const char *tag, const char *tag_end, const char *name)
 {
     char pattern[32];
@@ -182,7 +210,11 @@ int hor_config_release_sources(const char *bytes, size_t len, struct hor_sources
         const char *start = tag_end + 2; /* after "\n" */
         struct hor_buf text = HOR_BUF_INIT;
         hor_buf_add(&text, start, (size_t)(last + 1 - start)); /* with its last newline */
-        if (text.failed || hor_sources_add(&found, file, text.data, text.len) != HOR_OK)
+        if (hor_source_is_icalendar(file))
+            code = unwrap(&text, err);
+        if (code != HOR_OK)
+            hor_error_prefix(err, "%s", file);
+        else if (text.failed || hor_sources_add(&found, file, text.data, text.len) != HOR_OK)
             code = hor_error_set(err, HOR_ERR_MEMORY, "release: out of memory");
         hor_buf_done(&text);
         free(file);

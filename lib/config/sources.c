@@ -103,7 +103,8 @@ static int read_folder(const char *dir, const char *below, int depth, struct hor
                                      FOLDER_DEPTH, full);
             else if (S_ISDIR(link.st_mode))
                 code = read_folder(full, file, depth + 1, sources, problems, err);
-            else if (S_ISREG(target.st_mode) && len > 4 && strcmp(name + len - 4, ".xml") == 0)
+            else if (S_ISREG(target.st_mode) && len > 4 &&
+                     (strcmp(name + len - 4, ".xml") == 0 || hor_source_is_icalendar(name)))
                 code = read_one(full, file, sources, problems, err);
         }
         free(full);

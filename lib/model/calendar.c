@@ -1,5 +1,6 @@
 #include "lib/model/calendar.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,24 +8,55 @@
 #include "lib/model/day.h"
 #include "lib/model/recurrence.h"
 
-enum { MAX_WINDOW_DAYS = 40 * 366, MAX_DEPTH = 20 };
+enum { MAX_WINDOW_DAYS = 40 * 366, MAX_DEPTH = 20, YEAR_BYTES = 366 / 8 + 1, MAX_KEY_BYTES = 1100 };
 
+/* Days that are asked for are worked out a year at a time and kept, under a key that says what they
+ * are the days of: a calendar, a rule with its start, or a <days> with nth. Many objects share those. */
 struct hor_calendars {
     int32_t from, to;
-    struct hor_map *days; /* path of a calendar -> one byte a day of the window: 1 it holds it */
+    int first_year;
+    size_t year_count;
+    struct hor_map *known; /* key -> struct years */
 };
+
+struct years {
+    size_t count;
+    unsigned char *bits[]; /* per year of the window; NULL: not worked out */
+};
+
+/* The year at hand. */
+struct year {
+    struct hor_calendars *calendars;
+    int number;
+    int32_t from, to;
+    unsigned char *bits;
+    bool value;
+};
+
+static void free_years(void *item)
+{
+    struct years *years = item;
+    for (size_t i = 0; i < years->count; i++)
+        free(years->bits[i]);
+    free(years);
+}
 
 int hor_calendars_new(int32_t from, int32_t to, struct hor_calendars **ret, struct hor_error *err)
 {
+    int year, month, day;
     if (to <= from || to - from > MAX_WINDOW_DAYS)
         return hor_error_set(err, HOR_ERR_LIMIT, "calendars can be asked for 1 day to 40 years");
     struct hor_calendars *calendars = calloc(1, sizeof *calendars);
-    if (calendars == NULL || (calendars->days = hor_map_new(free)) == NULL) {
+    if (calendars == NULL || (calendars->known = hor_map_new(free_years)) == NULL) {
         free(calendars);
         return hor_error_set(err, HOR_ERR_MEMORY, "calendars: out of memory");
     }
     calendars->from = from;
     calendars->to = to;
+    hor_day_split(from, &calendars->first_year, &month, &day);
+    hor_day_split(to, &year, &month, &day);
+    calendars->first_year--; /* weeks begin in the year before and end in the one after */
+    calendars->year_count = (size_t)(year - calendars->first_year + 2);
     *ret = calendars;
     return HOR_OK;
 }
@@ -33,115 +65,168 @@ void hor_calendars_free(struct hor_calendars *calendars)
 {
     if (calendars == NULL)
         return;
-    hor_map_free(calendars->days);
+    hor_map_free(calendars->known);
     free(calendars);
 }
 
-struct marking {
-    const struct hor_calendars *calendars;
-    unsigned char *days;
-    unsigned char value;
-};
+static bool bit(const unsigned char *bits, int32_t at) { return bits[at / 8] >> at % 8 & 1; }
 
 static bool mark(int32_t day, void *ctx)
 {
-    struct marking *marking = ctx;
-    marking->days[day - marking->calendars->from] = marking->value;
+    struct year *year = ctx;
+    if (day < year->from || day >= year->to)
+        return true;
+    int32_t at = day - year->from;
+    unsigned char one = (unsigned char)(1u << at % 8);
+    if (year->value)
+        year->bits[at / 8] |= one;
+    else
+        year->bits[at / 8] &= (unsigned char)~one;
     return true;
 }
 
-static int days_of(struct hor_calendars *calendars, const struct hor_calendar *calendar, int depth,
-                   const unsigned char **ret, struct hor_error *err);
+/* Fills year->bits, which are zero. */
+typedef int fill_fn(struct year *year, const void *of, int depth, struct hor_error *err);
 
-static int mark_set(struct hor_calendars *calendars, const struct hor_day_set *set, int depth,
-                    struct marking *marking, struct hor_error *err)
+/* The bits of a year, worked out by `fill` when they are asked for the first time. */
+static int year_of(struct hor_calendars *calendars, const char *key, int number, fill_fn *fill,
+                   const void *of, int depth, const unsigned char **ret, struct hor_error *err)
 {
-    int32_t from = set->from, to = set->to;
-    const unsigned char *other = NULL;
-    int rc;
+    struct years *years = hor_map_get(calendars->known, key);
+    size_t at = (size_t)(number - calendars->first_year);
+    if (years == NULL) {
+        years = calloc(1, sizeof *years + calendars->year_count * sizeof *years->bits);
+        if (years == NULL || hor_map_put(calendars->known, key, years) != HOR_OK) {
+            free(years);
+            return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+        }
+        years->count = calendars->year_count;
+    }
+    if (years->bits[at] == NULL) {
+        struct year year = {.calendars = calendars,
+                            .number = number,
+                            .from = hor_day_make(number, 1, 1),
+                            .to = hor_day_make(number + 1, 1, 1),
+                            .bits = calloc(1, YEAR_BYTES),
+                            .value = true};
+        int rc = year.bits == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+                                   : fill(&year, of, depth, err);
+        if (rc != HOR_OK) {
+            free(year.bits);
+            return rc;
+        }
+        years->bits[at] = year.bits;
+    }
+    *ret = years->bits[at];
+    return HOR_OK;
+}
+
+static int fill_rule(struct year *year, const void *of, int depth, struct hor_error *err)
+{
+    const struct hor_day_set *set = of;
+    (void)depth;
+    return hor_recurrence_each(set->rule, set->from != HOR_DAY_NONE ? set->from : HOR_RECURRENCE_START,
+                               year->from, year->to, mark, year, err);
+}
+
+static int fill_calendar(struct year *year, const void *of, int depth, struct hor_error *err);
+
+static int mark_bits(struct year *year, const char *key, fill_fn *fill, const void *of, int depth,
+                     struct hor_error *err)
+{
+    const unsigned char *bits;
+    int rc = year_of(year->calendars, key, year->number, fill, of, depth, &bits, err);
+    for (int i = 0; rc == HOR_OK && i < YEAR_BYTES; i++)
+        year->bits[i] =
+            (unsigned char)(year->value ? year->bits[i] | bits[i] : year->bits[i] & ~bits[i]);
+    return rc;
+}
+
+static int mark_set(struct year *year, const struct hor_day_set *set, int depth,
+                    struct hor_error *err)
+{
+    char key[MAX_KEY_BYTES];
     switch (set->type) {
     case HOR_DAY_SET_RULE:
-        return hor_recurrence_each(set->rule, from != HOR_DAY_NONE ? from : HOR_RECURRENCE_START,
-                                   calendars->from, calendars->to, mark, marking, err);
+        snprintf(key, sizeof key, "rule %d %s", (int)set->from, set->rule);
+        return mark_bits(year, key, fill_rule, set, depth, err);
     case HOR_DAY_SET_DATES:
-        if (from < calendars->from)
-            from = calendars->from;
-        for (int32_t day = from; day <= to && day < calendars->to; day++)
-            mark(day, marking);
+        for (int32_t day = set->from > year->from ? set->from : year->from;
+             day <= set->to && day < year->to; day++)
+            mark(day, year);
         return HOR_OK;
     case HOR_DAY_SET_CALENDAR:
-        rc = days_of(calendars, set->calendar, depth + 1, &other, err);
-        for (int32_t day = calendars->from; rc == HOR_OK && day < calendars->to; day++)
-            if (other[day - calendars->from])
-                mark(day, marking);
-        return rc;
+        snprintf(key, sizeof key, "calendar %s", set->calendar->object.path);
+        return mark_bits(year, key, fill_calendar, set->calendar, depth + 1, err);
+    case HOR_DAY_SET_ICALENDAR:
+        for (size_t i = 0; i < set->icalendar->events.count; i++)
+            hor_icalendar_walk(&set->icalendar->events.items[i], year->from, year->to, mark, year);
+        return HOR_OK;
     }
     return HOR_OK;
 }
 
-static int days_of(struct hor_calendars *calendars, const struct hor_calendar *calendar, int depth,
-                   const unsigned char **ret, struct hor_error *err)
+static int fill_calendar(struct year *year, const void *of, int depth, struct hor_error *err)
 {
-    const char *path = calendar->object.path;
-    unsigned char *days = hor_map_get(calendars->days, path);
+    const struct hor_calendar *calendar = of;
     int rc = HOR_OK;
-    if (days != NULL) {
-        *ret = days;
-        return HOR_OK;
-    }
     if (depth > MAX_DEPTH)
         return hor_error_set(err, HOR_ERR_LIMIT, "calendar '%s': references nested deeper than %d",
-                             path, MAX_DEPTH);
-    size_t count = (size_t)(calendars->to - calendars->from);
-    days = malloc(count);
-    if (days == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "calendar '%s': out of memory", path);
-    memset(days, calendar->include_count == 0, count);
-    struct marking marking = {.calendars = calendars, .days = days, .value = 1};
+                             calendar->object.path, MAX_DEPTH);
+    if (calendar->include_count == 0)
+        memset(year->bits, 0xff, YEAR_BYTES);
     for (size_t i = 0; rc == HOR_OK && i < calendar->include_count; i++)
-        rc = mark_set(calendars, &calendar->include[i], depth, &marking, err);
-    marking.value = 0;
+        rc = mark_set(year, &calendar->include[i], depth, err);
+    year->value = false;
     for (size_t i = 0; rc == HOR_OK && i < calendar->exclude_count; i++)
-        rc = mark_set(calendars, &calendar->exclude[i], depth, &marking, err);
-    if (rc == HOR_OK && hor_map_put(calendars->days, path, days) != HOR_OK)
-        rc = hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    if (rc != HOR_OK) {
-        free(days);
-        if (depth == 0)
-            hor_error_prefix(err, "calendar '%s'", path);
-        return rc;
-    }
-    *ret = days;
-    return HOR_OK;
+        rc = mark_set(year, &calendar->exclude[i], depth, err);
+    if (rc != HOR_OK && depth == 0)
+        hor_error_prefix(err, "calendar '%s'", calendar->object.path);
+    return rc;
+}
+
+static int have(struct hor_calendars *calendars, const struct hor_calendar *calendar, int32_t day,
+                bool *ret, struct hor_error *err)
+{
+    char key[MAX_KEY_BYTES];
+    int year, month, day_of_month;
+    const unsigned char *bits;
+    *ret = true;
+    if (calendar == NULL)
+        return HOR_OK;
+    hor_day_split(day, &year, &month, &day_of_month);
+    snprintf(key, sizeof key, "calendar %s", calendar->object.path);
+    int rc = year_of(calendars, key, year, fill_calendar, calendar, 0, &bits, err);
+    if (rc == HOR_OK)
+        *ret = bit(bits, day - hor_day_make(year, 1, 1));
+    return rc;
+}
+
+static int check_window(const struct hor_calendars *calendars, int32_t day, struct hor_error *err)
+{
+    char text[HOR_DAY_TEXT_BYTES];
+    if (day >= calendars->from && day < calendars->to)
+        return HOR_OK;
+    return hor_error_set(err, HOR_ERR_LIMIT, "%s is outside of what the plan looks at",
+                         hor_day_format(day, text));
 }
 
 int hor_calendars_have(struct hor_calendars *calendars, const struct hor_calendar *calendar,
                        int32_t day, bool *ret, struct hor_error *err)
 {
-    if (day < calendars->from || day >= calendars->to) {
-        char text[HOR_DAY_TEXT_BYTES];
-        return hor_error_set(err, HOR_ERR_LIMIT, "%s is outside of what the plan looks at",
-                             hor_day_format(day, text));
-    }
-    const unsigned char *days = NULL;
-    if (calendar != NULL) {
-        int rc = days_of(calendars, calendar, 0, &days, err);
-        if (rc != HOR_OK)
-            return rc;
-    }
-    *ret = days == NULL || days[day - calendars->from] != 0;
-    return HOR_OK;
+    int rc = check_window(calendars, day, err);
+    return rc != HOR_OK ? rc : have(calendars, calendar, day, ret, err);
 }
 
 int hor_calendars_near(struct hor_calendars *calendars, const struct hor_calendar *calendar,
                        int32_t day, int step, int32_t *ret, struct hor_error *err)
 {
-    bool have = false;
+    bool found = false;
     for (; day >= calendars->from && day < calendars->to; day += step) {
-        int rc = hor_calendars_have(calendars, calendar, day, &have, err);
+        int rc = have(calendars, calendar, day, &found, err);
         if (rc != HOR_OK)
             return rc;
-        if (have) {
+        if (found) {
             *ret = day;
             return HOR_OK;
         }
@@ -184,32 +269,49 @@ static int counts(struct hor_calendars *calendars, const struct hor_days *days, 
         *ret = false;
         return HOR_OK;
     }
-    return hor_calendars_have(calendars, days->calendar, day, ret, err);
+    return have(calendars, days->calendar, day, ret, err);
+}
+
+/* Of each period that has a day in the year the nth day that counts. */
+static int fill_nth(struct year *year, const void *of, int depth, struct hor_error *err)
+{
+    const struct hor_days *days = of;
+    int32_t from, to, found[366];
+    (void)depth;
+    for (int32_t day = year->from; day < year->to; day = to) {
+        int count = 0, rc = HOR_OK;
+        period_of(days->of, day, &from, &to);
+        for (int32_t other = from; rc == HOR_OK && other < to; other++) {
+            bool one = false;
+            rc = counts(year->calendars, days, other, &one, err);
+            if (one)
+                found[count++] = other;
+        }
+        if (rc != HOR_OK)
+            return rc;
+        int place = days->nth > 0 ? days->nth - 1 : count + days->nth;
+        if (place >= 0 && place < count)
+            mark(found[place], year);
+    }
+    return HOR_OK;
 }
 
 int hor_calendars_mean(struct hor_calendars *calendars, const struct hor_days *days, int32_t day,
                        bool *ret, struct hor_error *err)
 {
-    bool here = false, one = false;
-    int rc = counts(calendars, days, day, &here, err);
-    if (rc != HOR_OK || !here || days->nth == 0) {
-        if (rc == HOR_OK)
-            *ret = here;
+    char key[MAX_KEY_BYTES];
+    int year, month, day_of_month;
+    const unsigned char *bits;
+    int rc = check_window(calendars, day, err);
+    if (rc != HOR_OK)
         return rc;
-    }
-    int32_t from, to;
-    period_of(days->of, day, &from, &to);
-    int place = 1; /* of `day`, from the end that nth counts from */
-    if (days->nth > 0)
-        to = day;
-    else
-        from = day + 1;
-    for (int32_t other = from; other < to; other++) {
-        rc = counts(calendars, days, other, &one, err);
-        if (rc != HOR_OK)
-            return rc;
-        place += one;
-    }
-    *ret = place == (days->nth > 0 ? days->nth : -days->nth);
-    return HOR_OK;
+    if (days->nth == 0)
+        return counts(calendars, days, day, ret, err);
+    hor_day_split(day, &year, &month, &day_of_month);
+    snprintf(key, sizeof key, "nth %d %d %u %s", days->nth, (int)days->of, days->weekdays,
+             days->calendar != NULL ? days->calendar->object.path : "");
+    rc = year_of(calendars, key, year, fill_nth, days, 0, &bits, err);
+    if (rc == HOR_OK)
+        *ret = bit(bits, day - hor_day_make(year, 1, 1));
+    return rc;
 }

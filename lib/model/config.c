@@ -128,6 +128,7 @@ FINDER(schedule, schedules, schedule_count)
 FINDER(calendar, calendars, calendar_count)
 FINDER(lock, locks, lock_count)
 FINDER(folder, folders, folder_count)
+FINDER(icalendar, icalendars, icalendar_count)
 
 const struct hor_agent_cluster *hor_config_cluster(const struct hor_config *config,
                                                    const char *path)
@@ -142,6 +143,7 @@ const struct hor_object *hor_config_next(const struct hor_config *config, size_t
         size_t count;
     } lists[] = {{config->clusters, config->cluster_count}, {config->calendars, config->calendar_count},
                  {config->chains, config->chain_count},     {config->folders, config->folder_count},
+                 {config->icalendars, config->icalendar_count},
                  {config->jobs, config->job_count},         {config->locks, config->lock_count},
                  {config->schedules, config->schedule_count}};
     size_t at = *pos;
@@ -158,7 +160,7 @@ const struct hor_object *hor_config_next(const struct hor_config *config, size_t
 size_t hor_config_object_count(const struct hor_config *config)
 {
     return config->cluster_count + config->calendar_count + config->chain_count +
-           config->folder_count + config->job_count + config->lock_count + config->schedule_count;
+           config->folder_count + config->icalendar_count + config->job_count + config->lock_count + config->schedule_count;
 }
 
 void hor_config_free(struct hor_config *config)

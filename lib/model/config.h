@@ -14,14 +14,17 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
+#include "lib/model/cron.h"
+#include "lib/model/icalendar.h"
 #include "lib/model/zone.h"
 
-/* enum suffix, NAME.KIND.xml, root element */
+/* enum suffix, NAME.KIND.xml (an iCalendar file is NAME.ics), root element */
 #define HOR_KIND_TABLE(X)                                                                          \
     X(AGENT_CLUSTER, "agentCluster", "agentCluster")                                               \
     X(CALENDAR, "calendar", "calendar")                                                            \
     X(CHAIN, "chain", "jobChain")                                                                  \
     X(FOLDER, "folder", "folder")                                                                  \
+    X(ICALENDAR, "iCalendar", "iCalendar")                                                         \
     X(JOB, "job", "job")                                                                           \
     X(LOCK, "lock", "lock")                                                                        \
     X(SCHEDULE, "schedule", "schedule")
@@ -235,7 +238,8 @@ enum hor_day_period { HOR_PERIOD_NONE, HOR_PERIOD_WEEK, HOR_PERIOD_MONTH, HOR_PE
 /* <days>: a day is wanted when any of the schedule's entries wants it. */
 struct hor_days {
     const struct hor_calendar *calendar; /* NULL: every day */
-    const char *calendar_path;
+    const struct hor_icalendar *icalendar;
+    const char *calendar_path; /* of either */
     unsigned weekdays; /* bit 0 Monday .. bit 6 Sunday; 0: any */
     int nth;           /* 1 the first, -1 the last of each period; 0: all */
     enum hor_day_period of;
@@ -243,6 +247,7 @@ struct hor_days {
 
 struct hor_every {
     int32_t interval_s, from_s, to_s; /* from, from + interval, .. while <= to */
+    HOR_DAY_SET_ICALENDAR, /* the days that the events of a file touch */
 };
 
 enum hor_non_working_day { HOR_NON_WORKING_IGNORE, HOR_NON_WORKING_SKIP, HOR_NON_WORKING_BEFORE,
@@ -254,6 +259,11 @@ struct hor_substitute {
     const struct hor_schedule *schedule;
     const char *schedule_path;
 };
+struct hor_icalendar { /* NAME.ics */
+    struct hor_object object;
+    struct hor_icalendar_events events;
+};
+
 
 struct hor_schedule {
     struct hor_object object;
@@ -299,10 +309,12 @@ struct hor_config {
     struct hor_schedule **schedules;
     struct hor_calendar **calendars;
     struct hor_lock **locks;
+    struct hor_cron *cron;
+    size_t cron_count;
     struct hor_agent_cluster **clusters;
     struct hor_folder **folders;
     size_t job_count, chain_count, schedule_count, calendar_count, lock_count, cluster_count,
-        folder_count;
+        folder_count, icalendar_count;
     struct hor_arena arena;
 };
 
@@ -326,3 +338,5 @@ enum hor_kind hor_kind_from_name(const char *name);
 const char *hor_path_name(const char *path);
 
 #endif
+    struct hor_icalendar **icalendars;
+const struct hor_icalendar *hor_config_icalendar(const struct hor_config *config, const char *path);

@@ -1,18 +1,14 @@
 #include "lib/model/plan.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/base64.h"
 #include "lib/base/map.h"
-#include "lib/base/str.h"
 #include "lib/model/calendar.h"
 #include "lib/model/day.h"
 #include "lib/model/zone.h"
 
-enum { US = 1000000, MARGIN_DAYS = 400, MAX_NAME_BYTES = 200, MAX_SUBSTITUTES = 20 };
+enum { US = 1000000, MARGIN_DAYS = 400, MAX_SUBSTITUTES = 20 };
 
 struct hor_planner {
     const struct hor_config *config;
@@ -21,6 +17,15 @@ struct hor_planner {
     struct hor_calendars *calendars;
     struct hor_map *zones;       /* name -> struct hor_zone, owned */
     struct hor_map *substitutes; /* paths of schedules that stand in for others */
+    const struct hor_schedule **chosen; /* room for those that one schedule hands days to */
+    size_t chosen_count, chosen_room;
+};
+
+/* A schedule that starts orders by itself, and the one that counts for it on some days: itself or one
+ * of its substitutes. `cron` is NULL for <at> and <every>, whose days are those of <days> alone. */
+struct plan_source {
+    const struct hor_schedule *owner, *schedule;
+    const struct hor_cron *cron;
 };
 
 static void free_zone(void *zone) { hor_zone_free(zone); }
@@ -66,6 +71,7 @@ void hor_planner_free(struct hor_planner *planner)
     hor_calendars_free(planner->calendars);
     hor_map_free(planner->zones);
     hor_map_free(planner->substitutes);
+    free(planner->chosen);
     free(planner);
 }
 
@@ -86,13 +92,36 @@ static int zone_of(struct hor_planner *planner, const char *name, const struct h
     return HOR_OK;
 }
 
-/* Validity and <days>, before any moving. */
-static int wants(struct hor_planner *planner, const struct hor_schedule *schedule, int32_t day,
+static bool is_valid(const struct hor_schedule *schedule, int32_t day)
+{
+    return (schedule->valid_from == HOR_DAY_NONE || day >= schedule->valid_from) &&
+           (schedule->valid_to == HOR_DAY_NONE || day <= schedule->valid_to);
+}
+
+/* The schedule that counts on a day; itself when it is handed to none. A day on which a schedule is
+ * not valid is not its own to hand on. */
+static const struct hor_schedule *stand_in(const struct hor_schedule *schedule, int32_t day)
+{
+    for (int depth = 0; depth < MAX_SUBSTITUTES && is_valid(schedule, day); depth++) {
+        const struct hor_schedule *other = NULL;
+        for (size_t i = 0; other == NULL && i < schedule->substitute_count; i++)
+            if (day >= schedule->substitutes[i].from && day <= schedule->substitutes[i].to)
+                other = schedule->substitutes[i].schedule;
+        if (other == NULL)
+            break;
+        schedule = other;
+    }
+    return schedule;
+}
+
+/* Whose day it is, validity, cron's days and <days>: before any moving. */
+static int wants(struct hor_planner *planner, const struct plan_source *source, int32_t day,
                  bool *ret, struct hor_error *err)
 {
+    const struct hor_schedule *schedule = source->schedule;
     bool wanted = schedule->days_count == 0;
-    if ((schedule->valid_from != HOR_DAY_NONE && day < schedule->valid_from) ||
-        (schedule->valid_to != HOR_DAY_NONE && day > schedule->valid_to)) {
+    if (!is_valid(schedule, day) || stand_in(source->owner, day) != schedule ||
+        (source->cron != NULL && !hor_cron_has_day(source->cron, day))) {
         *ret = false;
         return HOR_OK;
     }
@@ -107,15 +136,16 @@ static int wants(struct hor_planner *planner, const struct hor_schedule *schedul
 
 /* Does a wanted day that is no working day move to `day`? Those lie between `day` and the next
  * working day on the side that they come from. */
-static int moved_to(struct hor_planner *planner, const struct hor_schedule *schedule, int32_t day,
+static int moved_to(struct hor_planner *planner, const struct plan_source *source, int32_t day,
                     bool *ret, struct hor_error *err)
 {
+    const struct hor_schedule *schedule = source->schedule;
     int step = schedule->non_working_day == HOR_NON_WORKING_BEFORE ? 1 : -1;
     bool working = false, wanted = false;
     for (int32_t other = day + step; !wanted && abs(other - day) < MARGIN_DAYS; other += step) {
         int rc = hor_calendars_have(planner->calendars, schedule->working_days, other, &working, err);
         if (rc == HOR_OK && !working)
-            rc = wants(planner, schedule, other, &wanted, err);
+            rc = wants(planner, source, other, &wanted, err);
         if (rc != HOR_OK)
             return rc;
         if (working)
@@ -125,58 +155,30 @@ static int moved_to(struct hor_planner *planner, const struct hor_schedule *sche
     return HOR_OK;
 }
 
-static int runs_on(struct hor_planner *planner, const struct hor_schedule *schedule, int32_t day,
+static bool moves_days(const struct hor_schedule *schedule)
+{
+    return schedule->working_days != NULL &&
+           (schedule->non_working_day == HOR_NON_WORKING_BEFORE ||
+            schedule->non_working_day == HOR_NON_WORKING_AFTER);
+}
+
+static int runs_on(struct hor_planner *planner, const struct plan_source *source, int32_t day,
                    bool *ret, struct hor_error *err)
 {
+    const struct hor_schedule *schedule = source->schedule;
     bool wanted = false, working = true;
-    int rc = wants(planner, schedule, day, &wanted, err);
+    int rc = wants(planner, source, day, &wanted, err);
     if (rc == HOR_OK && schedule->non_working_day != HOR_NON_WORKING_IGNORE &&
         schedule->working_days != NULL) {
         rc = hor_calendars_have(planner->calendars, schedule->working_days, day, &working, err);
         if (rc == HOR_OK && !working)
             wanted = false;
-        else if (rc == HOR_OK && !wanted && schedule->non_working_day != HOR_NON_WORKING_SKIP)
-            rc = moved_to(planner, schedule, day, &wanted, err);
+        else if (rc == HOR_OK && !wanted && moves_days(schedule))
+            rc = moved_to(planner, source, day, &wanted, err);
     }
     if (rc == HOR_OK)
         *ret = wanted;
     return rc;
-}
-
-static const char *id_name(const char *chain)
-{
-    const char *slash = strrchr(chain, '/');
-    return slash != NULL ? slash + 1 : chain;
-}
-
-void hor_plan_order_id(const char *chain, const char *master, int32_t plan_day,
-                       const char *schedule, int64_t planned_us, int64_t local_s,
-                       char out[HOR_ORDER_ID_BYTES])
-{
-    char day[HOR_DAY_TEXT_BYTES], at[HOR_TIME_TEXT_BYTES], source[1200], sha[65];
-    int year, month, day_of_month;
-    hor_day_split(plan_day, &year, &month, &day_of_month);
-    int len = snprintf(source, sizeof source, "%s|%s|%s|%s", master, hor_day_format(plan_day, day),
-                       schedule, hor_time_format_us(planned_us, at));
-    hor_sha256_hex(source, (size_t)len < sizeof source ? (size_t)len : sizeof source - 1, sha);
-    int second = (int)(local_s - (int64_t)hor_day_of_local(local_s) * HOR_DAY_SECONDS);
-    snprintf(out, HOR_ORDER_ID_BYTES, "%.*s-%04d%02d%02d-%02d%02d-%.8s", MAX_NAME_BYTES,
-             id_name(chain), year % 10000, month % 100, day_of_month % 100, second / 3600 % 100,
-             second / 60 % 60, sha);
-}
-
-void hor_plan_added_id(const char *chain, const char *request, int64_t planned_us,
-                       char out[HOR_ORDER_ID_BYTES])
-{
-    char sha[65];
-    int year, month, day;
-    int64_t utc_s = planned_us / US;
-    hor_sha256_hex(request, strlen(request), sha);
-    hor_day_split(hor_day_of_local(utc_s), &year, &month, &day);
-    int second = (int)(utc_s % HOR_DAY_SECONDS);
-    snprintf(out, HOR_ORDER_ID_BYTES, "%.*s-%04d%02d%02d-%02d%02d%02d-%.8s", MAX_NAME_BYTES,
-             id_name(chain), year % 10000, month % 100, day % 100, second / 3600 % 100,
-             second / 60 % 60, second % 60, sha);
 }
 
 struct expansion {
@@ -230,62 +232,106 @@ static int add_time(struct expansion *x, int32_t second, struct hor_error *err)
     return HOR_OK;
 }
 
-static int add_times(struct expansion *x, struct hor_error *err)
+static int add_every(struct expansion *x, const struct hor_every *every, struct hor_error *err)
+{
+    int rc = HOR_OK;
+    for (int64_t s = every->from_s; rc == HOR_OK && every->interval_s > 0 && s <= every->to_s;
+         s += every->interval_s)
+        rc = add_time(x, (int32_t)s, err);
+    return rc;
+}
+
+static int add_cron(struct expansion *x, const struct hor_cron *cron, struct hor_error *err)
+{
+    int rc = HOR_OK;
+    for (int minute = hor_cron_minute(cron, 0); rc == HOR_OK && minute >= 0;
+         minute = hor_cron_minute(cron, minute + 1))
+        rc = add_time(x, minute * 60, err);
+    return rc;
+}
+
+/* <at> and <every> share their days; each <cron> has days of its own. */
+static int add_times(struct expansion *x, struct plan_source *source, struct hor_error *err)
 {
     const struct hor_schedule *schedule = x->schedule;
+    bool runs = false;
     int rc = HOR_OK;
-    for (size_t i = 0; rc == HOR_OK && i < schedule->at_count; i++)
+    if (schedule->at_count > 0 || schedule->every_count > 0)
+        rc = runs_on(x->planner, source, x->day, &runs, err);
+    for (size_t i = 0; rc == HOR_OK && runs && i < schedule->at_count; i++)
         rc = add_time(x, schedule->at_s[i], err);
-    for (size_t i = 0; rc == HOR_OK && i < schedule->every_count; i++) {
-        const struct hor_every *every = &schedule->every[i];
-        for (int64_t s = every->from_s; rc == HOR_OK && every->interval_s > 0 && s <= every->to_s;
-             s += every->interval_s)
-            rc = add_time(x, (int32_t)s, err);
+    for (size_t i = 0; rc == HOR_OK && runs && i < schedule->every_count; i++)
+        rc = add_every(x, &schedule->every[i], err);
+    for (size_t i = 0; rc == HOR_OK && i < schedule->cron_count; i++) {
+        source->cron = &schedule->cron[i];
+        rc = runs_on(x->planner, source, x->day, &runs, err);
+        if (rc == HOR_OK && runs)
+            rc = add_cron(x, source->cron, err);
     }
     return rc;
 }
 
-/* The schedule that a day is handed to; itself when it has no substitute on that day. */
-static const struct hor_schedule *stand_in(const struct hor_schedule *schedule, int32_t day)
+static int expand_one(struct hor_planner *planner, const struct hor_schedule *owner,
+                      const struct hor_schedule *schedule, int32_t day, int64_t after_us,
+                      struct hor_plan *plan, struct hor_error *err)
 {
-    for (int depth = 0; depth < MAX_SUBSTITUTES; depth++) {
-        const struct hor_schedule *other = NULL;
-        for (size_t i = 0; other == NULL && i < schedule->substitute_count; i++)
-            if (day >= schedule->substitutes[i].from && day <= schedule->substitutes[i].to)
-                other = schedule->substitutes[i].schedule;
-        if (other == NULL)
-            break;
-        schedule = other;
-    }
-    return schedule;
-}
-
-static int expand(struct hor_planner *planner, const struct hor_schedule *schedule, int32_t day,
-                  int64_t after_us, struct hor_plan *plan, struct hor_error *err)
-{
-    if (hor_map_get(planner->substitutes, schedule->object.path) != NULL)
-        return HOR_OK;
-    schedule = stand_in(schedule, day);
-    bool runs = false;
+    struct plan_source source = {.owner = owner, .schedule = schedule};
     struct expansion x = {.planner = planner,
                           .schedule = schedule,
                           .day = day,
                           .after_us = after_us,
                           .deadline_us = INT64_MIN,
                           .plan = plan};
-    int rc = runs_on(planner, schedule, day, &runs, err);
-    if (rc == HOR_OK && runs)
-        rc = zone_of(planner, schedule->time_zone, &x.zone, err);
-    if (rc == HOR_OK && runs) {
-        if (schedule->deadline_s >= 0)
-            x.deadline_us = hor_zone_to_utc(x.zone, (int64_t)day * HOR_DAY_SECONDS +
-                                                        schedule->deadline_s)
-                                .last_s *
-                            US;
-        rc = add_times(&x, err);
-    }
+    int rc = zone_of(planner, schedule->time_zone, &x.zone, err);
+    if (rc == HOR_OK && schedule->deadline_s >= 0)
+        x.deadline_us =
+            hor_zone_to_utc(x.zone, (int64_t)day * HOR_DAY_SECONDS + schedule->deadline_s).last_s * US;
+    if (rc == HOR_OK)
+        rc = add_times(&x, &source, err);
     if (rc != HOR_OK)
         hor_error_prefix(err, "schedule '%s'", schedule->object.path);
+    return rc;
+}
+
+/* Adds the schedule and all that it may hand days around `day` to, each once. */
+static int choose(struct hor_planner *planner, const struct hor_schedule *schedule, int32_t day,
+                  struct hor_error *err)
+{
+    for (size_t i = 0; i < planner->chosen_count; i++)
+        if (planner->chosen[i] == schedule)
+            return HOR_OK;
+    if (planner->chosen_count == planner->chosen_room) {
+        size_t room = planner->chosen_room == 0 ? 16 : planner->chosen_room * 2;
+        const struct hor_schedule **items = realloc(planner->chosen, room * sizeof *items);
+        if (items == NULL)
+            return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+        planner->chosen = items;
+        planner->chosen_room = room;
+    }
+    planner->chosen[planner->chosen_count++] = schedule;
+    int rc = HOR_OK;
+    for (size_t i = 0; rc == HOR_OK && i < schedule->substitute_count; i++)
+        if (schedule->substitutes[i].from - MARGIN_DAYS <= day &&
+            schedule->substitutes[i].to + MARGIN_DAYS >= day)
+            rc = choose(planner, schedule->substitutes[i].schedule, day, err);
+    return rc;
+}
+
+/* The orders of one schedule and of its substitutes: of the one that counts on the day, and of others
+ * when a day of theirs moves to it. */
+static int expand(struct hor_planner *planner, const struct hor_schedule *owner, int32_t day,
+                  int64_t after_us, struct hor_plan *plan, struct hor_error *err)
+{
+    if (hor_map_get(planner->substitutes, owner->object.path) != NULL)
+        return HOR_OK;
+    if (owner->substitute_count == 0)
+        return expand_one(planner, owner, owner, day, after_us, plan, err);
+    const struct hor_schedule *today = stand_in(owner, day);
+    planner->chosen_count = 0;
+    int rc = choose(planner, owner, day, err);
+    for (size_t i = 0; rc == HOR_OK && i < planner->chosen_count; i++)
+        if (planner->chosen[i] == today || moves_days(planner->chosen[i]))
+            rc = expand_one(planner, owner, planner->chosen[i], day, after_us, plan, err);
     return rc;
 }
 

@@ -4,11 +4,12 @@
  * A plan day is a day in the schedule's own time zone. An order's id is made from the Master, the
  * plan day, the schedule and the planned time, so that the same plan made twice has the same ids, and
  * orders come sorted by planned time and id. Rules of a schedule, in this order:
- *   - validFrom/validTo and <days> (any of them) say which days are wanted; none: every day;
+ *   - <substitute> hands a day to another schedule, with all that stands there; a schedule that is
+ *     named as a substitute runs in the place of others only, never by itself, and once for all of them;
+ *   - validFrom/validTo, <days> (any of them; none: every day) and the days of a <cron> say which days
+ *     are wanted;
  *   - <nonWorkingDay> skips a wanted day that is none of the working days, or moves it;
- *   - <substitute> hands the resulting day to another schedule. A schedule that is named as a
- *     substitute runs in the place of others only, never by itself;
- *   - <at>, <every> give local times, <clockChange> the moments that those mean.
+ *   - <at>, <every>, <cron> give local times, <clockChange> the moments that those mean.
  * Several times that mean the same moment (after a clock change) are one order. One thread. */
 #ifndef HOR_MODEL_PLAN_H
 #define HOR_MODEL_PLAN_H

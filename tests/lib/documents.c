@@ -24,8 +24,10 @@ static void add_documents(const char *const *documents, struct hor_sources *sour
     setenv("HORARIUM_DATADIR", hor_tap_srcdir(), 0);
     for (; documents[0] != NULL; documents += 2) {
         size_t name = 1 + strcspn(documents[1] + 1, " />");
-        char *text = hor_str_printf("%.*s xmlns=\"urn:horarium:configuration:1\"%s", (int)name,
-                                    documents[1], documents[1] + name);
+        char *text = documents[1][0] != '<'
+                         ? hor_strdup(documents[1]) /* an iCalendar file */
+                         : hor_str_printf("%.*s xmlns=\"urn:horarium:configuration:1\"%s", (int)name,
+                                          documents[1], documents[1] + name);
         if (text == NULL || hor_sources_add(sources, documents[0], text, strlen(text)) != 0)
             exit(99);
         free(text);

@@ -18,6 +18,14 @@ static const char *const documents[] = {
     "<exclude><calendar ref='holidays'/></exclude></calendar>",
     "all-but.calendar.xml",
     "<calendar><exclude><date>2026-11-24</date></exclude></calendar>",
+    "files/open.calendar.xml",
+    "<calendar><include><calendar ref='/weekdays'/></include>"
+    "<exclude><iCalendar file='closed.ics'/></exclude></calendar>",
+    "files/both.calendar.xml",
+    "<calendar><include><iCalendar file='/files/closed.ics'/><date>2026-11-30</date></include></calendar>",
+    "files/closed.ics",
+    "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20251223\nDTEND;VALUE=DATE:20251227\n"
+    "RRULE:FREQ=YEARLY;COUNT=2\nEND:VEVENT\nEND:VCALENDAR\n",
     NULL,
 };
 
@@ -75,6 +83,14 @@ int main(void)
     hor_calendars_near(calendars, banking, day("2026-12-24"), -1, &near, NULL);
     is_int(near, day("2026-12-24"), "a day that is there is its own nearest");
 
+    ok(has("/files/open", "2026-12-22") && !has("/files/open", "2026-12-23") &&
+           !has("/files/open", "2026-12-24") && has("/files/open", "2026-12-28") &&
+           has("/files/open", "2027-12-23"),
+       "a calendar without the days of an iCalendar file");
+    ok(has("/files/both", "2026-12-24") && has("/files/both", "2026-11-30") &&
+           !has("/files/both", "2026-12-27"),
+       "and one with them");
+
     is(meant((struct hor_days){.calendar = banking, .nth = -1, .of = HOR_PERIOD_MONTH},
              "2026-12-01", 31),
        "30", "last banking day of the month");
@@ -98,6 +114,15 @@ int main(void)
     is(meant((struct hor_days){.calendar = banking, .nth = 25, .of = HOR_PERIOD_MONTH},
              "2026-12-01", 31),
        "", "a place that no day has");
+    is(meant((struct hor_days){.calendar = banking, .nth = -1, .of = HOR_PERIOD_WEEK}, "2026-12-28", 7),
+       "1", "the last of a week that two years share");
+    is(meant((struct hor_days){.calendar = banking, .nth = 1, .of = HOR_PERIOD_WEEK}, "2026-12-28", 7),
+       "28", "and its first");
+    is(meant((struct hor_days){.calendar = banking, .nth = 3, .of = HOR_PERIOD_YEAR}, "2027-01-01", 31),
+       "5", "third of the year");
+    is(meant((struct hor_days){.calendar = banking, .nth = -3, .of = HOR_PERIOD_QUARTER}, "2026-12-01",
+             31),
+       "28", "third from the end of the quarter");
     is(meant((struct hor_days){.weekdays = 1 << 5 | 1 << 6}, "2026-11-23", 7), "28 29",
        "weekdays without a calendar");
 

@@ -260,6 +260,48 @@ static void test_release(void)
     hor_sources_done(&again);
 }
 
+/* An iCalendar file goes through a release byte for byte. */
+static void test_icalendar_in_release(void)
+{
+    static const char file[] = "BEGIN:VCALENDAR\r\nX-NAME:a <b> & \"c\" ]]>\r\n\r\nBEGIN:VEVENT\r\n"
+                               "DTSTART;VALUE=DATE:2026\r\n\t1224\r\nEND:VEVENT\r\nEND:VCALENDAR\n";
+    struct hor_sources sources = {0}, again = {0};
+    add(&sources, "c.calendar.xml",
+        "<calendar " NS "><include><iCalendar file=\"days/x.y.ics\"/></include></calendar>");
+    add(&sources, "days/x.y.ics", file);
+    struct hor_release_info info = {1, 0, "anna", NULL};
+    struct hor_buf one = HOR_BUF_INIT, two = HOR_BUF_INIT;
+    struct hor_error err = {0};
+    struct hor_config *config = NULL;
+    char sha_one[65], sha_two[65];
+    int code = hor_config_write_release(&sources, &info, &one, sha_one, NULL, NULL, &err);
+    ok(code == HOR_OK, "a release with an iCalendar file is written: %s", err.text);
+    code = hor_config_load_release(one.data, one.len, NULL, &config, &err);
+    ok(code == HOR_OK && config->icalendar_count == 1, "and loaded: %s", err.text);
+    const struct hor_icalendar *icalendar = hor_config_icalendar(config, "/days/x.y");
+    ok(icalendar != NULL && icalendar->events.count == 1 &&
+           icalendar->events.items[0].day == hor_day_make(2026, 12, 24) &&
+           hor_config_calendar(config, "/c")->include[0].icalendar == icalendar,
+       "with its event, found by the calendar");
+    hor_config_free(config);
+    code = hor_config_release_sources(one.data, one.len, &again, &err);
+    ok(code == HOR_OK && again.count == 2 && strcmp(again.items[1].file, "days/x.y.ics") == 0 &&
+           again.items[1].len == sizeof file - 1 && memcmp(again.items[1].data, file, sizeof file) == 0,
+       "it comes out as it was: %s", again.count == 2 ? again.items[1].data : err.text);
+    hor_config_write_release(&again, &info, &two, sha_two, NULL, NULL, NULL);
+    is(sha_two, sha_one, "and makes the same release again");
+    char *broken = hor_strdup(one.data), *start = strstr(broken, "DTSTART");
+    memcpy(start, "DTSTERN", 7);
+    code = hor_config_load_release(broken, one.len, NULL, &config, &err);
+    ok(code == HOR_ERR_INVALID, "a wrong one is refused");
+    like(err.text, "days/x.y.ics:12: error: /days/x.y: the event has no DTSTART", "with its line");
+    free(broken);
+    hor_buf_done(&one);
+    hor_buf_done(&two);
+    hor_sources_done(&sources);
+    hor_sources_done(&again);
+}
+
 static void test_duplicates_in_release(void)
 {
     static const char release[] =
@@ -376,6 +418,7 @@ int main(void)
     test_examples();
     test_guide();
     test_release();
+    test_icalendar_in_release();
     test_duplicates_in_release();
     test_comment_that_looks_like_an_object();
     test_limits();

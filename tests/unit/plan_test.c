@@ -141,6 +141,111 @@ static void test_substitute(void)
     hor_config_free(config);
 }
 
+static void test_cron(void)
+{
+    is(starts(BERLIN "<cron>0,30 8-9 * * MON-FRI</cron>" END, "2026-11-24"),
+       "07:00 07:30 08:00 08:30", "cron in the zone of the schedule");
+    is(starts(BERLIN "<cron>0 8 * * MON-FRI</cron>" END, "2026-11-28"), "", "not on a Saturday");
+    is(starts("<schedule chain='/eod'><days weekdays='TU'/><cron>0 8 * * *</cron>"
+              "<cron>0 9 24 * *</cron><at time='10:00'/></schedule>",
+              "2026-11-24"),
+       "08:00 09:00 10:00", "several crons and times");
+    is(starts("<schedule chain='/eod'><days weekdays='MO'/><cron>0 8 * * *</cron></schedule>",
+              "2026-11-24"),
+       "", "a day must be wanted by <days> too");
+    is(starts("<schedule chain='/eod'><cron>0 8 * * SAT</cron><cron>0 9 27 * *</cron>"
+              "<nonWorkingDay action='before' calendar='/work'/></schedule>",
+              "2026-11-27"),
+       "08:00 09:00", "each cron moves by its own days: Saturday's start to Friday");
+    is(starts("<schedule chain='/eod'><cron>0 8 * * SAT</cron><cron>0 9 27 * *</cron>"
+              "<nonWorkingDay action='before' calendar='/work'/></schedule>",
+              "2026-11-20"),
+       "08:00", "and no other one's");
+    is(starts(BERLIN "<cron>*/30 1-3 * * *</cron>" END, "2027-03-28"), "00:00 00:30 01:00 01:30",
+       "a missing hour: shifted starts that meet others are one order");
+    is(starts(BERLIN "<cron>*/30 2 * * *</cron><clockChange missingHour='skip'/>" END, "2027-03-28"),
+       "", "skipped");
+    is(starts(BERLIN "<cron>*/30 2 * * *</cron><clockChange repeatedHour='both'/>" END,
+              "2026-10-25"),
+       "00:00 00:30 01:00 01:30", "a repeated hour, both times");
+    is(starts("<schedule chain='/eod'><cron>@yearly</cron></schedule>", "2027-01-01"), "00:00",
+       "@yearly");
+}
+
+/* What stands in for what when days move: a day belongs to one schedule, and moves as that one says. */
+static void test_substitute_and_move(void)
+{
+    const char *const documents[] = {
+        COMMON, "s.schedule.xml",
+        "<schedule chain='/eod' validTo='2027-01-15'><days weekdays='SA'/><at time='12:00'/>"
+        "<nonWorkingDay action='before' calendar='/work'/>"
+        "<substitute from='2026-12-24' to='2026-12-31' schedule='late'/>"
+        "<substitute from='2027-01-10' to='2027-01-31' schedule='late'/></schedule>",
+        "late.schedule.xml",
+        "<schedule chain='/eod'><days weekdays='TH SU'/><at time='20:00'/>"
+        "<nonWorkingDay action='after' calendar='/work'/>"
+        "<substitute from='2026-12-31' to='2026-12-31' schedule='last'/></schedule>",
+        "last.schedule.xml", "<schedule chain='/eod'><at time='23:00'/></schedule>", NULL};
+    static const struct {
+        const char *day, *expected, *what;
+    } cases[] = {
+        {"2026-12-18", "/s", "a Saturday's start moves to Friday"},
+        {"2026-12-24", "/late", "the first day that is handed over"},
+        {"2026-12-25", "", "a holiday; Saturday's start was handed over and does not move here"},
+        {"2026-12-28", "/late", "Sunday's start moves after, as the substitute says"},
+        {"2026-12-31", "/last", "a substitute's own substitute"},
+        {"2027-01-01", "/s", "the Saturday after the range moves before as before"},
+        {"2027-01-11", "/late", "a second range: Sunday's start on Monday"},
+        {"2027-01-14", "/late", "and Thursday's"},
+        {"2027-01-21", "", "nothing is handed on when it is not valid any more"},
+    };
+    struct hor_config *config = hor_test_config(documents);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200] = "";
+        struct hor_plan plan = plan_of(config, cases[i].day);
+        for (size_t k = 0; k < plan.count && k < 5; k++)
+            strcat(strcat(text, k > 0 ? " " : ""), plan.items[k].schedule->object.path);
+        is(text, cases[i].expected, "%s: %s", cases[i].day, cases[i].what);
+        hor_plan_done(&plan);
+    }
+    hor_config_free(config);
+}
+
+/* Law: over a year each start that is wanted happens once, and on a working day. */
+static void test_moves_lose_nothing(void)
+{
+    const char *const documents[] = {
+        COMMON, "s.schedule.xml",
+        "<schedule chain='/eod'><days weekdays='SA SU'/><at time='12:00'/>"
+        "<nonWorkingDay action='after' calendar='/work'/></schedule>",
+        "t.schedule.xml",
+        "<schedule chain='/eod'><days nth='-1' of='month'/><at time='13:00'/>"
+        "<nonWorkingDay action='before' calendar='/work'/></schedule>",
+        NULL};
+    struct hor_config *config = hor_test_config(documents);
+    struct hor_planner *planner = NULL;
+    int32_t from = day("2026-01-01"), to = day("2027-01-01");
+    int weekends = 0, months = 0, idle = 0;
+    hor_planner_new(config, "main", from, to, &planner, NULL);
+    for (int32_t d = from; d < to; d++) {
+        struct hor_plan plan = {0};
+        if (hor_planner_day(planner, d, INT64_MIN, &plan, NULL) != HOR_OK)
+            break;
+        for (size_t i = 0; i < plan.count; i++) {
+            bool second = plan.items[i].schedule->object.path[1] == 't';
+            months += second;
+            weekends += !second;
+            idle += hor_day_weekday(d) > 4 || d == day("2026-12-25");
+        }
+        hor_plan_done(&plan);
+    }
+    is_int(weekends, 52, "each weekend's two starts meet on one Monday, and are one order");
+    is_int(months, 12, "each month's last day has its start");
+    is_int(idle, 0, "all on working days");
+    hor_planner_free(planner);
+    hor_config_free(config);
+}
+
 static void test_ids(void)
 {
     const char *const documents[] = {COMMON, "s.schedule.xml", BERLIN
@@ -206,6 +311,9 @@ int main(void)
     test_clock_changes();
     test_days();
     test_substitute();
+    test_cron();
+    test_substitute_and_move();
+    test_moves_lose_nothing();
     test_ids();
     test_many();
     return done_testing();

@@ -66,14 +66,14 @@ static void refusals(void)
                                       "RSCALE=HEBREW;FREQ=YEARLY"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct hor_error err = {0};
-        ok(hor_recurrence_check(bad[i], &err) == HOR_ERR_INVALID && err.text[0] != '\0',
+        ok(hor_recurrence_check(bad[i], HOR_RECURRENCE_START, &err) == HOR_ERR_INVALID && err.text[0] != '\0',
            "refused: %s (%s)", bad[i], err.text);
     }
     char longer[HOR_RECURRENCE_MAX_BYTES + 20];
     memset(longer, 'x', sizeof longer);
     memcpy(longer, "FREQ=DAILY;BYDAY=", 17);
     longer[sizeof longer - 1] = '\0';
-    ok(hor_recurrence_check(longer, NULL) == HOR_ERR_INVALID, "a rule has a length limit");
+    ok(hor_recurrence_check(longer, HOR_RECURRENCE_START, NULL) == HOR_ERR_INVALID, "a rule has a length limit");
 }
 
 /* Law: where the iterator is placed must not matter. */
@@ -100,7 +100,7 @@ static void same_from_anywhere(const char *rule)
 int main(void)
 {
     refusals();
-    ok(hor_recurrence_check("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", NULL) == HOR_OK, "working days");
+    ok(hor_recurrence_check("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", HOR_RECURRENCE_START, NULL) == HOR_OK, "working days");
     is(days("FREQ=WEEKLY;BYDAY=MO,FR", NULL, "2026-11-24", "2026-12-08"),
        "2026-11-27 2026-11-30 2026-12-04 2026-12-07", "weekdays");
     is(days("FREQ=MONTHLY;BYMONTHDAY=-1", NULL, "2028-01-01", "2028-04-01"),

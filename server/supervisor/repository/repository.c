@@ -65,7 +65,9 @@ bool hor_repository_name(const char *file, char path[HOR_REPOSITORY_PATH_BYTES],
     size_t len = strlen(file);
     for (int k = 0; k < (int)HOR_KINDS; k++) {
         char end[40];
-        int end_len = snprintf(end, sizeof end, ".%s.xml", hor_kind_name((enum hor_kind)k));
+        int end_len = k == HOR_KIND_ICALENDAR
+                          ? snprintf(end, sizeof end, ".ics")
+                          : snprintf(end, sizeof end, ".%s.xml", hor_kind_name((enum hor_kind)k));
         if (len <= (size_t)end_len || strcmp(file + len - (size_t)end_len, end) != 0)
             continue;
         int made =
