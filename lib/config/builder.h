@@ -106,14 +106,14 @@ void hor_schedule_finish(struct hor_builder *b);
 void hor_calendar_begin(struct hor_builder *b, hor_attributes *a);
 void hor_calendar_start(struct hor_builder *b, const char *name, hor_attributes *a);
 void hor_calendar_end(struct hor_builder *b, const char *name);
+/* The text of an iCalendar file, whose first line is `line` of the document. */
+void hor_icalendar_text(struct hor_builder *b, const char *text, size_t len, int line);
 void hor_place_begin(struct hor_builder *b, hor_attributes *a); /* agentCluster, folder, lock */
 void hor_place_start(struct hor_builder *b, const char *name, hor_attributes *a);
 void hor_cluster_finish(struct hor_builder *b);
 
 /* Sorts, finds duplicates, resolves references, checks across objects. `broken` has the keys
  * "job:/x" of documents that are there but could not be taken in. */
-/* The text of an iCalendar file, whose first line is `line` of the document. */
-void hor_icalendar_text(struct hor_builder *b, const char *text, size_t len, int line);
 void hor_config_cross_check(struct hor_config *config, const struct hor_map *broken,
                             struct hor_problems *problems);
 

@@ -160,6 +160,8 @@ static void check_days(struct check *c, struct hor_day_set *set, size_t count)
     for (size_t i = 0; i < count; i++)
         if (set[i].type == HOR_DAY_SET_CALENDAR)
             set[i].calendar = RESOLVE(c, set[i].line, CALENDAR, calendar, set[i].calendar_path);
+        else if (set[i].type == HOR_DAY_SET_ICALENDAR)
+            set[i].icalendar = RESOLVE(c, set[i].line, ICALENDAR, icalendar, set[i].calendar_path);
 }
 
 enum { CALENDAR_DEPTH = 20 };
@@ -171,8 +173,6 @@ static bool reaches(const struct hor_calendar *from, const struct hor_calendar *
         return true;
     for (size_t i = 0; i < from->include_count + from->exclude_count; i++) {
         const struct hor_day_set *set =
-        else if (set[i].type == HOR_DAY_SET_ICALENDAR)
-            set[i].icalendar = RESOLVE(c, set[i].line, ICALENDAR, icalendar, set[i].calendar_path);
             i < from->include_count ? &from->include[i] : &from->exclude[i - from->include_count];
         if (set->calendar != NULL &&
             (set->calendar == target || reaches(set->calendar, target, depth + 1)))
@@ -181,15 +181,6 @@ static bool reaches(const struct hor_calendar *from, const struct hor_calendar *
     return false;
 }
 
-static void check_schedule(struct check *c, struct hor_schedule *schedule)
-{
-    schedule->chain = RESOLVE(c, 0, CHAIN, chain, schedule->chain_path);
-    for (size_t i = 0; i < schedule->days_count; i++)
-        schedule->days[i].calendar = RESOLVE(c, 0, CALENDAR, calendar, schedule->days[i].calendar_path);
-    schedule->working_days = RESOLVE(c, 0, CALENDAR, calendar, schedule->working_days_path);
-    for (size_t i = 0; i < schedule->substitute_count; i++) {
-        struct hor_substitute *other = &schedule->substitutes[i];
-        other->schedule = RESOLVE(c, 0, SCHEDULE, schedule, other->schedule_path);
 enum { SUBSTITUTE_DEPTH = 20 };
 
 /* Whether days can be handed on to `target`, in a circle or too often; ranges of days are not looked
@@ -223,6 +214,15 @@ static void check_substitutes(struct check *c, const struct hor_schedule *schedu
              "days are handed on in a circle, or through more than %d schedules", SUBSTITUTE_DEPTH);
 }
 
+static void check_schedule(struct check *c, struct hor_schedule *schedule)
+{
+    schedule->chain = RESOLVE(c, 0, CHAIN, chain, schedule->chain_path);
+    for (size_t i = 0; i < schedule->days_count; i++)
+        schedule->days[i].calendar = RESOLVE(c, 0, CALENDAR, calendar, schedule->days[i].calendar_path);
+    schedule->working_days = RESOLVE(c, 0, CALENDAR, calendar, schedule->working_days_path);
+    for (size_t i = 0; i < schedule->substitute_count; i++) {
+        struct hor_substitute *other = &schedule->substitutes[i];
+        other->schedule = RESOLVE(c, 0, SCHEDULE, schedule, other->schedule_path);
     }
     const struct hor_chain *chain = schedule->chain;
     if (chain == NULL)
@@ -251,6 +251,7 @@ void hor_config_cross_check(struct hor_config *config, const struct hor_map *bro
     sort_kind(&c, config->calendars, config->calendar_count);
     sort_kind(&c, config->chains, config->chain_count);
     sort_kind(&c, config->folders, config->folder_count);
+    sort_kind(&c, config->icalendars, config->icalendar_count);
     sort_kind(&c, config->jobs, config->job_count);
     sort_kind(&c, config->locks, config->lock_count);
     sort_kind(&c, config->schedules, config->schedule_count);
@@ -262,7 +263,6 @@ void hor_config_cross_check(struct hor_config *config, const struct hor_map *bro
         c.object = &config->chains[i]->object;
         check_chain(&c, config->chains[i]);
     }
-    sort_kind(&c, config->icalendars, config->icalendar_count);
     for (size_t i = 0; i < config->calendar_count; i++) {
         c.object = &config->calendars[i]->object;
         check_days(&c, config->calendars[i]->include, config->calendars[i]->include_count);
@@ -278,8 +278,8 @@ void hor_config_cross_check(struct hor_config *config, const struct hor_map *bro
         c.object = &config->schedules[i]->object;
         check_schedule(&c, config->schedules[i]);
     }
-}
     for (size_t i = 0; i < config->schedule_count; i++) {
         c.object = &config->schedules[i]->object;
         check_substitutes(&c, config->schedules[i]);
     }
+}

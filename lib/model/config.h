@@ -214,6 +214,7 @@ enum hor_day_set_type {
     HOR_DAY_SET_RULE,     /* RFC 5545 recurrence rule, DTSTART = from */
     HOR_DAY_SET_DATES,    /* from .. to, both included */
     HOR_DAY_SET_CALENDAR, /* all days of another calendar */
+    HOR_DAY_SET_ICALENDAR, /* the days that the events of a file touch */
 };
 
 struct hor_day_set {
@@ -221,8 +222,14 @@ struct hor_day_set {
     const char *rule;
     int32_t from, to; /* days; from of a rule: HOR_DAY_NONE when not written (use HOR_RECURRENCE_START) */
     const struct hor_calendar *calendar;
-    const char *calendar_path;
+    const struct hor_icalendar *icalendar;
+    const char *calendar_path; /* of either */
     int line;
+};
+
+struct hor_icalendar { /* NAME.ics */
+    struct hor_object object;
+    struct hor_icalendar_events events;
 };
 
 /* The days of `include` without those of `exclude`; no include at all means every day. */
@@ -238,8 +245,7 @@ enum hor_day_period { HOR_PERIOD_NONE, HOR_PERIOD_WEEK, HOR_PERIOD_MONTH, HOR_PE
 /* <days>: a day is wanted when any of the schedule's entries wants it. */
 struct hor_days {
     const struct hor_calendar *calendar; /* NULL: every day */
-    const struct hor_icalendar *icalendar;
-    const char *calendar_path; /* of either */
+    const char *calendar_path;
     unsigned weekdays; /* bit 0 Monday .. bit 6 Sunday; 0: any */
     int nth;           /* 1 the first, -1 the last of each period; 0: all */
     enum hor_day_period of;
@@ -247,7 +253,6 @@ struct hor_days {
 
 struct hor_every {
     int32_t interval_s, from_s, to_s; /* from, from + interval, .. while <= to */
-    HOR_DAY_SET_ICALENDAR, /* the days that the events of a file touch */
 };
 
 enum hor_non_working_day { HOR_NON_WORKING_IGNORE, HOR_NON_WORKING_SKIP, HOR_NON_WORKING_BEFORE,
@@ -259,11 +264,6 @@ struct hor_substitute {
     const struct hor_schedule *schedule;
     const char *schedule_path;
 };
-struct hor_icalendar { /* NAME.ics */
-    struct hor_object object;
-    struct hor_icalendar_events events;
-};
-
 
 struct hor_schedule {
     struct hor_object object;
@@ -277,6 +277,8 @@ struct hor_schedule {
     size_t at_count;
     struct hor_every *every;
     size_t every_count;
+    struct hor_cron *cron;
+    size_t cron_count;
     enum hor_non_working_day non_working_day;
     const struct hor_calendar *working_days; /* NULL when ignored */
     const char *working_days_path;
@@ -309,10 +311,9 @@ struct hor_config {
     struct hor_schedule **schedules;
     struct hor_calendar **calendars;
     struct hor_lock **locks;
-    struct hor_cron *cron;
-    size_t cron_count;
     struct hor_agent_cluster **clusters;
     struct hor_folder **folders;
+    struct hor_icalendar **icalendars;
     size_t job_count, chain_count, schedule_count, calendar_count, lock_count, cluster_count,
         folder_count, icalendar_count;
     struct hor_arena arena;
@@ -328,6 +329,7 @@ const struct hor_lock *hor_config_lock(const struct hor_config *config, const ch
 const struct hor_agent_cluster *hor_config_cluster(const struct hor_config *config,
                                                    const char *path);
 const struct hor_folder *hor_config_folder(const struct hor_config *config, const char *path);
+const struct hor_icalendar *hor_config_icalendar(const struct hor_config *config, const char *path);
 /* Any kind, walking all of them: kind by kind, each sorted by path. NULL: end. Start with *pos = 0. */
 const struct hor_object *hor_config_next(const struct hor_config *config, size_t *pos);
 size_t hor_config_object_count(const struct hor_config *config);
@@ -338,5 +340,3 @@ enum hor_kind hor_kind_from_name(const char *name);
 const char *hor_path_name(const char *path);
 
 #endif
-    struct hor_icalendar **icalendars;
-const struct hor_icalendar *hor_config_icalendar(const struct hor_config *config, const char *path);
