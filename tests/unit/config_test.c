@@ -379,6 +379,13 @@ static void test_examples(void)
     free(dir);
 }
 
+/* The next example, "`NAME`\n```xml\n": at its name's last quote. NULL: none. */
+static const char *next_example(const char *at)
+{
+    const char *xml = strstr(at, "`\n```xml\n"), *ics = strstr(at, "`\n```ics\n");
+    return xml == NULL || (ics != NULL && ics < xml) ? ics : xml;
+}
+
 /* Each example of the guide has its file name on the line above; together they must load. */
 static void test_guide(void)
 {
