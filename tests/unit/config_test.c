@@ -393,7 +393,7 @@ static void test_guide(void)
     struct hor_buf text = HOR_BUF_INIT;
     struct hor_sources sources = {0};
     hor_file_read(file, 1 << 20, &text, NULL);
-    for (const char *at = hor_buf_text(&text); (at = strstr(at, "`\n```xml\n")) != NULL;) {
+    for (const char *at = hor_buf_text(&text); (at = next_example(at)) != NULL;) {
         const char *name = at;
         while (name[-1] != '`')
             name--;
@@ -404,7 +404,7 @@ static void test_guide(void)
         free(source);
         at = end;
     }
-    is_int(sources.count, 10, "the guide has examples");
+    is_int(sources.count, 11, "the guide has examples");
     struct hor_problems problems = {0};
     struct hor_config *config = NULL;
     hor_config_load_sources(&sources, &problems, &config, NULL);
