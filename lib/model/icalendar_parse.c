@@ -83,13 +83,13 @@ static bool digits(const char *at, int count, int *ret)
 static int read_moment(struct parse *p, const struct property *property, const char *at, size_t len,
                        struct moment *ret)
 {
-    char iso[HOR_DAY_TEXT_BYTES];
+    char iso[40]; /* for any numbers */
     int year, month, day, hour = 0, minute = 0, second = 0;
     struct moment m = {.second = -1, .span = -1, .line = p->line};
     bool right = (len == 8 || len == 15 || (len == 16 && at[15] == 'Z')) && digits(at, 4, &year) &&
                  digits(at + 4, 2, &month) && digits(at + 6, 2, &day);
     if (right) {
-        snprintf(iso, sizeof iso, "%04d-%02d-%02d", year, month % 100, day % 100);
+        snprintf(iso, sizeof iso, "%04d-%02d-%02d", year, month, day);
         right = hor_day_parse(iso, &m.day) == HOR_OK;
     }
     if (right && len > 8) {

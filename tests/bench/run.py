@@ -2,7 +2,7 @@
 """make bench: what Horarium costs, as ratios against bare costs measured in the same run on the same machine.
 
 Prints one table with the machine, writes bench.xml and bench.svg. Fails nothing: bars are goals that the table shows.
-ORDERS (1000), STEPS (100), JOBS (100000), IDLE (2000) change the sizes."""
+ORDERS (1000), STEPS (100), JOBS (100000), SCHEDULES (20000), IDLE (2000) change the sizes."""
 import os
 import re
 import resource
@@ -21,6 +21,7 @@ from trial import BUILD, NS, Trial  # noqa: E402
 ORDERS = int(os.environ.get("ORDERS", 1000))
 STEPS = int(os.environ.get("STEPS", 100))
 JOBS = int(os.environ.get("JOBS", 100000))
+SCHEDULES = int(os.environ.get("SCHEDULES", 20000))
 IDLE = int(os.environ.get("IDLE", 2000))
 TICK = os.sysconf("SC_CLK_TCK")
 rows = []
@@ -171,6 +172,19 @@ def configuration(jobs):
         f"bare SAX {figure['bare_s']:.2f} s", f"{ratio:.2f}", "0.30", ratio >= 0.3)
 
 
+def plan(schedules, jobs):
+    program = os.path.join(BUILD, "tests/bench/plan")
+    if not os.path.exists(program):
+        return
+    out = subprocess.run([program, str(schedules), str(jobs)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    tenth, whole = [{k: float(v) for k, v in re.findall(r"(\w+)=([\d.]+)", line)} for line in out.splitlines()]
+    growth = whole["plan_s"] / (10 * tenth["plan_s"])
+    row(f"plan of {whole['orders']:.0f} orders from {schedules} schedules, made", f"{whole['plan_s']:.2f} s, {whole['rss_mb']:.0f} MB",
+        f"bare ids {whole['bare_s']:.2f} s", f"{whole['plan_s'] / whole['bare_s']:.1f}", "5 s, 300 MB", whole["plan_s"] <= 5 and whole["rss_mb"] <= 300)
+    row("its growth against a tenth of them", f"{growth:.2f} of linear", f"{tenth['plan_s']:.3f} s", f"{growth:.2f}", "linear", growth <= 1.5)
+    row(f"configuration of {jobs} jobs and {schedules} schedules", f"{whole['load_s']:.2f} s, {whole['loaded_mb']:.0f} MB", "-", "-", "-", True)
+
+
 def write(machine):
     root = ElementTree.Element("bench", machine=machine, at=datetime.now(timezone.utc).isoformat(timespec="seconds"))
     for what, measured, against, ratio, bar, good in rows:
@@ -208,6 +222,7 @@ def main():
         memory(trial)
         idle_connections(trial, IDLE)
     configuration(JOBS)
+    plan(SCHEDULES, JOBS)
     write(machine)
     print()
     print(f"{'what':75} {'measured':50} {'ratio':>6} {'bar':>14}")
