@@ -80,8 +80,11 @@ static int store(struct master *master, const struct _mst__GetEventsResponse *an
                                     .count = count,
                                     .read_up_to = up_to};
     int rc = hor_store_write(master->all->store, &batch, err);
-    for (size_t i = 0; i < count; i++)
+    bool look = false; /* an order's events say nothing of the Master and its clusters */
+    for (size_t i = 0; i < count; i++) {
+        look = look || events[i]->order == NULL;
         hor_event_free(events[i]);
+    }
     free(events);
     if (rc != HOR_OK)
         return rc;
@@ -90,8 +93,9 @@ static int store(struct master *master, const struct _mst__GetEventsResponse *an
     pthread_mutex_lock(&master->lock);
     master->counts.events += count;
     master->counts.position = up_to;
-    master->look = true; /* states change with events */
-    pthread_cond_broadcast(&master->wake);
+    master->look = master->look || look;
+    if (look)
+        pthread_cond_broadcast(&master->wake);
     pthread_mutex_unlock(&master->lock);
     return HOR_OK;
 }

@@ -211,6 +211,15 @@ static int set_state(struct record_order *order, const char *state, const char *
     return rc != HOR_OK ? rc : hor_event_set(&order->cause, cause);
 }
 
+/* What says where and as what a task runs stays the same through its life: rows are told when not. */
+static int take_place(struct record_task *task, char **field, const char *value)
+{
+    if (value == NULL || hor_str_equal(*field, value))
+        return HOR_OK;
+    task->replaced = true;
+    return hor_event_set(field, value);
+}
+
 static int apply_order(struct record_order *order, const struct hor_event *event)
 {
     if (ended(order)) /* a late report: the end stands */
@@ -282,16 +291,17 @@ static int apply_order(struct record_order *order, const struct hor_event *event
 static int apply_task(struct record_task *task, struct record_order *order,
                       const struct hor_event *event)
 {
-    int rc = take_text(&task->job, event->job);
-    rc = rc != HOR_OK ? rc : take_text(&task->agent, event->agent);
-    rc = rc != HOR_OK
-             ? rc
-             : take_text(&task->cluster, event->cluster != NULL ? event->cluster : order->cluster);
+    int rc = take_place(task, &task->job, event->job);
+    rc = rc != HOR_OK ? rc : take_place(task, &task->agent, event->agent);
+    rc = rc != HOR_OK ? rc
+                      : take_place(task, &task->cluster,
+                                   event->cluster != NULL ? event->cluster : order->cluster);
     if (rc != HOR_OK)
         return rc;
     switch (event->type) {
     case HOR_EVENT_TASK_ASSIGNED:
         task->assigned_us = event->at_us;
+        task->replaced = true;
         return order_is(order, "retrying") && !ended(order) ? set_state(order, "running", NULL)
                                                             : HOR_OK;
     case HOR_EVENT_TASK_STARTED:
@@ -359,6 +369,9 @@ int record_apply(struct record *record, const struct hor_event *event)
     if (order == NULL)
         return HOR_ERR_MEMORY;
     order->changed = true;
+    order->replanned = order->replanned || event->type == HOR_EVENT_ORDER_ADDED ||
+                       event->type == HOR_EVENT_ORDER_FORWARDED ||
+                       event->type == HOR_EVENT_ORDER_CHANGED;
     bool about_task = event->type == HOR_EVENT_TASK_ASSIGNED ||
                       event->type == HOR_EVENT_TASK_STARTED ||
                       event->type == HOR_EVENT_TASK_ENDED || event->type == HOR_EVENT_TASK_IN_DOUBT;

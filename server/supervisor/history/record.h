@@ -17,6 +17,7 @@ struct record_order {
     int64_t release, planned_us, due_us, started_us, ended_us, priority, nodes_done;
     bool stored;     /* there is a row already */
     bool changed;    /* the row shall be written */
+    bool replanned;  /* and with the columns of the plan, most of which have an index */
     bool just_ended; /* by this batch */
     bool recount;    /* a person touched nodes: nodes_done must be counted from the events */
     struct hor_arguments arguments;
@@ -28,6 +29,7 @@ struct record_task {
     int64_t attempt, exit_code, signal, assigned_us, started_us, ended_us, cpu_ms, max_rss_kb,
         log_bytes;
     bool stored, changed;
+    bool replaced; /* where and as what it runs has changed, not only how far it is */
     struct hor_arguments outputs;
     bool outputs_changed;
 };

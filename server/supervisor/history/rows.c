@@ -35,6 +35,11 @@ static const char order_update[] =
     "UPDATE order_run SET master = ?, cluster_path = ?, chain = ?, title = ?, release_no = ?, "
     "plan_day = ?, schedule_path = ?, planned_us = ?, due_us = ?, started_us = ?, ended_us = ?, "
     "priority = ?, state = ?, mark = ?, place = ?, nodes_done = ?, cause = ? WHERE order_id = ?";
+/* Most news of an order is how far it is: then the columns of its plan and their indexes stay alone. */
+static const char order_progress[] =
+    "UPDATE order_run SET started_us = ?, ended_us = ?, state = ?, mark = ?, place = ?, "
+    "nodes_done = ?, cause = ? WHERE order_id = ?";
+#define ORDER_PROGRESS_TYPES "iisssiss"
 static const char task_select[] =
     "SELECT " TASK_COLUMNS " FROM task_run WHERE task_id IN (" MARKS_32 ")";
 static const char task_insert[] =
@@ -44,6 +49,10 @@ static const char task_update[] =
     "attempt = ?, agent = ?, state = ?, outcome = ?, exit_code = ?, signal_no = ?, "
     "assigned_us = ?, started_us = ?, ended_us = ?, cpu_ms = ?, max_rss_kb = ?, log_bytes = ?, "
     "cause = ? WHERE task_id = ?";
+static const char task_progress[] =
+    "UPDATE task_run SET state = ?, outcome = ?, exit_code = ?, signal_no = ?, started_us = ?, "
+    "ended_us = ?, cpu_ms = ?, max_rss_kb = ?, log_bytes = ?, cause = ? WHERE task_id = ?";
+#define TASK_PROGRESS_TYPES "ssiiiiiiiss"
 
 static int set_all(char **const fields[], const unsigned columns[], size_t count,
                    struct hor_rows *row)
@@ -148,6 +157,18 @@ static void add_order(struct hor_batch *b, const struct record_order *o)
     hor_batch_text(b, o->id);
 }
 
+static void add_order_progress(struct hor_batch *b, const struct record_order *o)
+{
+    hor_batch_int(b, o->started_us);
+    hor_batch_int(b, o->ended_us);
+    hor_batch_text(b, o->state);
+    hor_batch_text(b, o->mark);
+    hor_batch_text(b, o->place);
+    hor_batch_int(b, o->nodes_done);
+    hor_batch_text(b, o->cause);
+    hor_batch_text(b, o->id);
+}
+
 static void add_task(struct hor_batch *b, const struct record_task *t)
 {
     hor_batch_text(b, t->order);
@@ -163,6 +184,21 @@ static void add_task(struct hor_batch *b, const struct record_task *t)
     hor_batch_int(b, t->exit_code);
     hor_batch_int(b, t->signal);
     hor_batch_int(b, t->assigned_us);
+    hor_batch_int(b, t->started_us);
+    hor_batch_int(b, t->ended_us);
+    hor_batch_int(b, t->cpu_ms);
+    hor_batch_int(b, t->max_rss_kb);
+    hor_batch_int(b, t->log_bytes);
+    hor_batch_text(b, t->cause);
+    hor_batch_text(b, t->id);
+}
+
+static void add_task_progress(struct hor_batch *b, const struct record_task *t)
+{
+    hor_batch_text(b, t->state);
+    hor_batch_text(b, t->outcome);
+    hor_batch_int(b, t->exit_code);
+    hor_batch_int(b, t->signal);
     hor_batch_int(b, t->started_us);
     hor_batch_int(b, t->ended_us);
     hor_batch_int(b, t->cpu_ms);
@@ -189,20 +225,25 @@ int record_write_orders(struct hor_database *db, const struct record *record, si
                         struct hor_error *err)
 {
     struct hor_batch *fresh = hor_batch_new(ORDER_TYPES), *changed = hor_batch_new(ORDER_TYPES),
+                     *progress = hor_batch_new(ORDER_PROGRESS_TYPES),
                      *drop = hor_batch_new("s"), *arguments = hor_batch_new("sissi");
     size_t pos = 0;
     for (struct record_order *o; (o = hor_map_next(record->orders, &pos, NULL)) != NULL;) {
         if (!o->changed)
             continue;
-        add_order(o->stored ? changed : fresh, o);
+        if (o->stored && !o->replanned)
+            add_order_progress(progress, o);
+        else
+            add_order(o->stored ? changed : fresh, o);
         if (o->arguments_changed && o->stored)
             hor_batch_text(drop, o->id);
         for (size_t i = 0; o->arguments_changed && i < o->arguments.count; i++)
             add_argument(arguments, o->id, i, NULL, &o->arguments.items[i]);
     }
-    *ret_count = hor_batch_rows(fresh) + hor_batch_rows(changed);
+    *ret_count = hor_batch_rows(fresh) + hor_batch_rows(changed) + hor_batch_rows(progress);
     int rc = hor_database_run(db, order_insert, fresh, NULL, err);
     rc = rc != HOR_OK ? rc : hor_database_run(db, order_update, changed, NULL, err);
+    rc = rc != HOR_OK ? rc : hor_database_run(db, order_progress, progress, NULL, err);
     rc = rc != HOR_OK ? rc
                       : hor_database_run(db, "DELETE FROM order_argument WHERE order_id = ?", drop,
                                          NULL, err);
@@ -213,6 +254,7 @@ int record_write_orders(struct hor_database *db, const struct record *record, si
                                          arguments, NULL, err);
     hor_batch_free(fresh);
     hor_batch_free(changed);
+    hor_batch_free(progress);
     hor_batch_free(drop);
     hor_batch_free(arguments);
     return rc;
@@ -222,20 +264,25 @@ int record_write_tasks(struct hor_database *db, const struct record *record, siz
                        struct hor_error *err)
 {
     struct hor_batch *fresh = hor_batch_new(TASK_TYPES), *changed = hor_batch_new(TASK_TYPES),
+                     *progress = hor_batch_new(TASK_PROGRESS_TYPES),
                      *drop = hor_batch_new("s"), *outputs = hor_batch_new("sisssi");
     size_t pos = 0;
     for (struct record_task *t; (t = hor_map_next(record->tasks, &pos, NULL)) != NULL;) {
         if (!t->changed)
             continue;
-        add_task(t->stored ? changed : fresh, t);
+        if (t->stored && !t->replaced)
+            add_task_progress(progress, t);
+        else
+            add_task(t->stored ? changed : fresh, t);
         if (t->outputs_changed && t->stored)
             hor_batch_text(drop, t->id);
         for (size_t i = 0; t->outputs_changed && i < t->outputs.count; i++)
             add_argument(outputs, t->id, i, t->order, &t->outputs.items[i]);
     }
-    *ret_count = hor_batch_rows(fresh) + hor_batch_rows(changed);
+    *ret_count = hor_batch_rows(fresh) + hor_batch_rows(changed) + hor_batch_rows(progress);
     int rc = hor_database_run(db, task_insert, fresh, NULL, err);
     rc = rc != HOR_OK ? rc : hor_database_run(db, task_update, changed, NULL, err);
+    rc = rc != HOR_OK ? rc : hor_database_run(db, task_progress, progress, NULL, err);
     rc = rc != HOR_OK
              ? rc
              : hor_database_run(db, "DELETE FROM task_output WHERE task_id = ?", drop, NULL, err);
@@ -247,6 +294,7 @@ int record_write_tasks(struct hor_database *db, const struct record *record, siz
                                          outputs, NULL, err);
     hor_batch_free(fresh);
     hor_batch_free(changed);
+    hor_batch_free(progress);
     hor_batch_free(drop);
     hor_batch_free(outputs);
     return rc;
