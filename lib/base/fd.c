@@ -131,6 +131,12 @@ out:
     return code;
 }
 
+static bool is_dir(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 int hor_dir_make(const char *path, mode_t mode, struct hor_error *err)
 {
     char *copy = strdup(path);
@@ -140,14 +146,17 @@ int hor_dir_make(const char *path, mode_t mode, struct hor_error *err)
         return hor_error_set(err, *path == '\0' ? HOR_ERR_INVALID : HOR_ERR_MEMORY,
                              "make folder '%s'", path);
     }
+    /* Mostly only the last one is missing, or none: parents are looked at when they are. */
+    if (mkdir(copy, mode) == 0 || (errno == EEXIST && is_dir(copy))) {
+        free(copy);
+        return HOR_OK;
+    }
     for (char *at = copy + 1; code == HOR_OK; at++) {
         if (*at != '/' && *at != '\0')
             continue;
         char end = *at;
         *at = '\0';
-        struct stat status;
-        if (mkdir(copy, mode) != 0 &&
-            !(errno == EEXIST && stat(copy, &status) == 0 && S_ISDIR(status.st_mode)))
+        if (mkdir(copy, mode) != 0 && !(errno == EEXIST && is_dir(copy)))
             code = hor_error_set_errno(err, HOR_ERR_IO, errno, "make folder %s", copy);
         *at = end;
         if (end == '\0')
