@@ -429,6 +429,7 @@ static int do_append(struct hor_journal *journal, struct hor_journal_job *job,
     char run_id[HOR_JOURNAL_RUN_BYTES];
     memcpy(run_id, journal->noted_run_id, sizeof run_id);
     pthread_mutex_unlock(&journal->lock);
+    journal->notify(journal->notify_ctx); /* others go on while this thread takes notes */
     pthread_mutex_lock(&journal->meta_lock);
     struct hor_journal_state state = journal->meta.state;
     state.synced = job->last;
@@ -583,6 +584,7 @@ void *hor_journal_writer(void *ctx)
             journal->tail = NULL;
         pthread_mutex_unlock(&journal->lock);
         rc = broken ? HOR_OK : do_job(journal, job, &err);
+        bool told = !broken && rc == HOR_OK && job->kind == JOB_APPEND;
         hor_journal_job_free(job);
         if (rc == HOR_ERR_BUSY) {
             /* closing a journal on a full disk: what waits was never promised to anybody */
@@ -596,7 +598,8 @@ void *hor_journal_writer(void *ctx)
             journal->done.err = err;
             pthread_mutex_unlock(&journal->lock);
         }
-        journal->notify(journal->notify_ctx);
+        if (!told)
+            journal->notify(journal->notify_ctx);
         pthread_mutex_lock(&journal->lock);
     }
     pthread_mutex_unlock(&journal->lock);

@@ -29,8 +29,9 @@ struct on_signal {
 
 struct hor_loop {
     struct event_base *base;
-    struct event *wake_event;
+    struct event *wake_event, *own_event; /* posted by other threads, by the loop's own */
     int wake_fd;
+    bool running_posted;
     struct on_signal *signals;
     atomic_bool stop;
 
@@ -76,6 +77,7 @@ static void run_posted(evutil_socket_t fd, short what, void *ctx)
     pthread_mutex_lock(&loop->lock);
     struct posted *one = take_all(loop);
     pthread_mutex_unlock(&loop->lock);
+    loop->running_posted = true;
     while (one != NULL) {
         struct posted *next = one->next; /* a call's memory is gone once it is answered */
         one->fn(one->ctx);
@@ -89,6 +91,7 @@ static void run_posted(evutil_socket_t fd, short what, void *ctx)
         }
         one = next;
     }
+    loop->running_posted = false;
     if (atomic_load(&loop->stop))
         event_base_loopbreak(loop->base);
 }
@@ -110,10 +113,12 @@ struct hor_loop *hor_loop_new(void)
         loop->base = event_base_new_with_config(config);
         event_config_free(config);
     }
-    if (loop->base != NULL && loop->wake_fd >= 0)
+    if (loop->base != NULL && loop->wake_fd >= 0) {
         loop->wake_event =
             event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, run_posted, loop);
-    if (loop->wake_event == NULL || event_add(loop->wake_event, NULL) != 0) {
+        loop->own_event = event_new(loop->base, -1, 0, run_posted, loop);
+    }
+    if (loop->wake_event == NULL || loop->own_event == NULL || event_add(loop->wake_event, NULL) != 0) {
         hor_loop_free(loop);
         return NULL;
     }
@@ -158,6 +163,8 @@ void hor_loop_free(struct hor_loop *loop)
     }
     if (loop->wake_event != NULL)
         event_free(loop->wake_event);
+    if (loop->own_event != NULL)
+        event_free(loop->own_event);
     if (loop->base != NULL)
         event_base_free(loop->base);
     if (loop->wake_fd >= 0)
@@ -201,9 +208,14 @@ int hor_loop_post(struct hor_loop *loop, hor_loop_fn *fn, void *ctx)
     one->ctx = ctx;
     pthread_mutex_lock(&loop->lock);
     bool first = loop->first == NULL; /* else it was woken for the earlier one */
+    bool own = pthread_equal(loop->thread, pthread_self()) && !loop->running_posted;
     append(loop, one);
     pthread_mutex_unlock(&loop->lock);
-    if (first)
+    /* From a descriptor's or timer's callback it runs behind the others of this round, without going
+     * through the kernel; what posted ones post comes in the next round. */
+    if (first && own)
+        event_active(loop->own_event, EV_READ, 1);
+    else if (first)
         wake(loop);
     return HOR_OK;
 }
