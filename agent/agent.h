@@ -164,9 +164,12 @@ bool hor_agent_task_is_here(const struct hor_agent *agent, const char *task);
  * HOR_ERR_UNREACHABLE: try again. */
 int hor_agent_launch(struct hor_agent *agent, const struct hor_core_task_view *task,
                      struct hor_error *err);
-/* <data>/logs/ORDER/NODE.ATTEMPT.log, new string; NULL for a task's name that is none. */
+/* <data>/logs/XX/ORDER:NODE.ATTEMPT.log, new string; NULL for a task's name that is none. XX: two
+ * hexadecimal digits of the order's CRC-32C. */
 char *hor_agent_log_path(const struct hor_agent *agent, const char *task);
 char *hor_agent_output_path(const struct hor_agent *agent, const char *task);
+/* The folder of outputs: this user's only, or one through which jobs of others reach their file. */
+int hor_agent_outputs_make(const struct hor_agent *agent, bool other_users, struct hor_error *err);
 /* name=value lines into arguments; *ret_dropped lines did not fit the rules or limits. */
 int hor_agent_outputs_parse(const char *text, size_t len, struct hor_arguments *ret,
                             size_t *ret_dropped);

@@ -1,5 +1,6 @@
 /* From an assigned task to what the runner starts: script file, argument vector, environment, log. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "agent/agent.h"
 #include "lib/base/base64.h"
 #include "lib/base/clock.h"
+#include "lib/base/crc32c.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 
@@ -16,6 +18,7 @@ enum {
     OUTPUT_NAME_BYTES = 100,
     OUTPUT_VALUE_BYTES = 4000,
     VARIABLES_MAX = 2000,
+    LOG_FOLDERS = 64,
 };
 
 /* ---- paths ---- */
@@ -54,10 +57,13 @@ char *hor_agent_log_path(const struct hor_agent *agent, const char *task)
     size_t order_len, node_at;
     if (!split_task(task, &order_len, &node_at))
         return NULL;
-    char *path = hor_str_printf("%s/logs/%.*s/%s.log", agent->settings->common.data_directory,
-                                (int)order_len, task, task + node_at);
+    /* Spread over a few folders instead of one for each order: making a folder costs more than
+     * making the log. */
+    unsigned folder = hor_crc32c(0, task, order_len) % LOG_FOLDERS;
+    char *path = hor_str_printf("%s/logs/%02x/%s.log", agent->settings->common.data_directory,
+                                folder, task);
     if (path != NULL)
-        *strrchr(path, ':') = '.'; /* node:1.log becomes node.1.log */
+        *strrchr(path, ':') = '.'; /* order:node:1.log becomes order:node.1.log */
     return path;
 }
 
@@ -66,6 +72,19 @@ char *hor_agent_output_path(const struct hor_agent *agent, const char *task)
     if (!is_file_name(task, strlen(task)))
         return NULL;
     return hor_str_printf("%s/outputs/%s", agent->settings->common.data_directory, task);
+}
+
+int hor_agent_outputs_make(const struct hor_agent *agent, bool other_users, struct hor_error *err)
+{
+    char *path = hor_str_printf("%s/outputs", agent->settings->common.data_directory);
+    if (path == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    int rc = hor_dir_make(path, 0700, err);
+    /* Jobs of other users find their own file, which the runner made for them, and no more. */
+    if (rc == HOR_OK && other_users && chmod(path, 0711) != 0)
+        rc = hor_error_set_errno(err, HOR_ERR_IO, errno, "folder %s", path);
+    free(path);
+    return rc;
 }
 
 static int make_parent(const char *path, struct hor_error *err)
@@ -266,7 +285,8 @@ int hor_agent_launch(struct hor_agent *agent, const struct hor_core_task_view *t
         rc = hor_error_set(err, HOR_ERR_INVALID, "the names of order and node make no file name");
         goto out;
     }
-    if ((rc = make_parent(log, err)) < 0 || (rc = make_parent(output, err)) < 0)
+    if ((rc = make_parent(log, err)) < 0 ||
+        (task->job->user != NULL && (rc = hor_agent_outputs_make(agent, true, err)) < 0))
         goto out;
     rc = environment(agent, task, &e, output, &v);
     if (rc < 0) {

@@ -71,6 +71,11 @@ static void on_report(const struct hor_runner_report *report, void *ctx)
     task->max_rss_kb = report->max_rss_kb;
     free(task->cause);
     task->cause = hor_strdup(report->text);
+}
+
+static void on_settled(void *ctx)
+{
+    struct hor_agent *agent = ctx;
     if (agent->runner_connected)
         hor_agent_tasks_sync(agent);
 }
@@ -108,11 +113,14 @@ static void on_connected(bool connected, void *ctx)
 
 int hor_agent_tasks_open(struct hor_agent *agent, struct hor_error *err)
 {
-    static const struct hor_runner_ops ops = {.report = on_report, .connected = on_connected};
+    static const struct hor_runner_ops ops = {
+        .report = on_report, .connected = on_connected, .settled = on_settled};
     agent->tasks = hor_map_new(task_free);
     if (agent->tasks == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    int rc = hor_runner_open(agent->loop, agent->settings->runner_program,
+    int rc = hor_agent_outputs_make(agent, false, err);
+    if (rc == HOR_OK)
+        rc = hor_runner_open(agent->loop, agent->settings->runner_program,
                              agent->settings->runner_directory, &ops, agent, &agent->runner, err);
     return rc < 0 ? hor_error_prefix(err, "runner") : HOR_OK;
 }
@@ -227,8 +235,10 @@ static int read_outputs(struct hor_agent *agent, const char *id, struct hor_argu
     struct hor_buf text = HOR_BUF_INIT;
     struct hor_error err = {0};
     size_t dropped = 0;
+    struct stat st;
     char *path = hor_agent_output_path(agent, id);
-    int rc = path != NULL ? hor_file_read(path, OUTPUT_FILE_BYTES, &text, &err) : HOR_ERR_NOT_FOUND;
+    bool any = path != NULL && stat(path, &st) == 0 && st.st_size > 0; /* most jobs give none */
+    int rc = any ? hor_file_read(path, OUTPUT_FILE_BYTES, &text, &err) : HOR_ERR_NOT_FOUND;
     if (rc == HOR_OK)
         rc = hor_agent_outputs_parse(hor_buf_text(&text), text.len, ret, &dropped);
     else if (rc != HOR_ERR_NOT_FOUND)
@@ -509,8 +519,12 @@ void hor_agent_tasks_sync(struct hor_agent *agent)
     do {
         agent->sync_again = false;
         launch_all(agent);
+        if (agent->runner != NULL)
+            hor_runner_flush(agent->runner); /* first: telling and forgetting take their time */
         tell(agent);
         drop_all_stale(agent);
+        if (agent->runner != NULL)
+            hor_runner_flush(agent->runner);
     } while (agent->sync_again && !agent->stopping);
     agent->syncing = false;
 }

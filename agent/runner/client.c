@@ -111,6 +111,15 @@ static void flush(struct hor_runner *runner)
     hor_watch_change(runner->watch, true, runner->out.len > 0);
 }
 
+void hor_runner_flush(struct hor_runner *runner)
+{
+    if (!runner->ready || runner->out.len == 0)
+        return;
+    enter(runner);
+    flush(runner);
+    leave(runner);
+}
+
 static void handle(struct hor_runner *runner, const struct hor_runner_frame *frame)
 {
     struct hor_runner_report report;
@@ -146,9 +155,14 @@ static void receive(struct hor_runner *runner)
     struct hor_runner_frame frame;
     size_t pos = 0;
     int found = 0;
+    bool told = false;
     while (!runner->closed && runner->fd >= 0 &&
-           (found = hor_runner_next_frame(in.data, in.len, &pos, &frame)) > 0)
+           (found = hor_runner_next_frame(in.data, in.len, &pos, &frame)) > 0) {
         handle(runner, &frame);
+        told = true;
+    }
+    if (told && !runner->closed && runner->ready && runner->ops.settled != NULL)
+        runner->ops.settled(runner->ctx);
     if (found < 0 && runner->fd >= 0) {
         hor_log_error("the runner sent what is not this protocol, connecting again");
         lose(runner);
@@ -336,7 +350,7 @@ void hor_runner_close(struct hor_runner *runner)
         destroy(runner);
 }
 
-/* After one more request was appended: it goes out together with others of this round. */
+/* After one more request was appended: it goes out together with others. */
 static int queued(struct hor_runner *runner, size_t before, struct hor_error *err)
 {
     if (runner->out.failed || runner->out.len > MAX_WAITING_BYTES) {
@@ -346,7 +360,6 @@ static int queued(struct hor_runner *runner, size_t before, struct hor_error *er
         return hor_error_set(err, memory ? HOR_ERR_MEMORY : HOR_ERR_LIMIT,
                              "runner: the request is too large");
     }
-    hor_watch_change(runner->watch, true, true);
     return HOR_OK;
 }
 
@@ -381,7 +394,10 @@ int hor_runner_renew(struct hor_runner *runner, int64_t lease_end_ms, int64_t ki
         return not_connected(err);
     size_t before = runner->out.len;
     hor_runner_put_renew(&runner->out, lease_end_ms, kill_at_ms);
-    return queued(runner, before, err);
+    int rc = queued(runner, before, err);
+    if (rc == HOR_OK)
+        hor_runner_flush(runner);
+    return rc;
 }
 
 int hor_runner_forget(struct hor_runner *runner, const char *task, uint64_t fence,

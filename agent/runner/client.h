@@ -20,7 +20,8 @@ struct hor_runner_job { /* all borrowed during the call */
     const char *directory;
     const char *user;      /* NULL: as the runner itself */
     const char *log_file;  /* stdout and stderr, appended */
-    const char *output_file; /* HORARIUM_OUTPUT, made empty, or NULL */
+    const char *output_file; /* HORARIUM_OUTPUT, or NULL; made empty, or absent where nobody else
+                              * could make it: in a folder that is closed to other users */
     int64_t lease_end_ms;    /* monotonic; not started after it; 0: no limit */
     int64_t kill_at_ms;      /* monotonic; killed when the lease was not renewed by then; 0: never */
     int64_t timeout_ms;      /* 0: none */
@@ -58,6 +59,8 @@ struct hor_runner_ops {
     /* Connected and every known task was reported; or the connection was lost (it is tried again,
      * and the runner started again, by itself). */
     void (*connected)(bool connected, void *ctx);
+    /* After reports: all that came at once were given. Time to act on them. May be NULL. */
+    void (*settled)(void *ctx);
 };
 
 /* Connects to the socket, starting `program` (horarium-runner) detached when nobody listens there.
@@ -66,12 +69,14 @@ int hor_runner_open(struct hor_loop *loop, const char *program, const char *dire
                     const struct hor_runner_ops *ops, void *ctx, struct hor_runner **ret,
                     struct hor_error *err);
 void hor_runner_close(struct hor_runner *runner); /* the runner and its tasks go on */
-/* Starts a task; the same task and fence again is not started twice but reported.
- * HOR_ERR_UNREACHABLE while not connected. */
+/* Requests are collected until hor_runner_flush, which sends them together; it may tell that the
+ * connection is lost. HOR_ERR_UNREACHABLE while not connected. */
+void hor_runner_flush(struct hor_runner *runner);
+/* Starts a task; the same task and fence again is not started twice but reported. */
 int hor_runner_start(struct hor_runner *runner, const struct hor_runner_job *job,
                      struct hor_error *err);
 int hor_runner_kill(struct hor_runner *runner, const char *task, struct hor_error *err);
-/* Extends the lease of all tasks. */
+/* Extends the lease of all tasks. Not collected: goes at once, behind what was. */
 int hor_runner_renew(struct hor_runner *runner, int64_t lease_end_ms, int64_t kill_at_ms,
                      struct hor_error *err);
 /* The task's end is committed in the journal: the record may go. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <pwd.h>
 #include <sched.h>
@@ -242,11 +243,31 @@ static int open_log(const struct hor_runner_job *job, struct hor_error *err)
     return fd;
 }
 
+/* Closed to other users. */
+static bool is_private_folder(const char *file)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(file, '/');
+    struct stat status;
+    if (slash == NULL || slash == file || (size_t)(slash - file) >= sizeof folder)
+        return false;
+    memcpy(folder, file, (size_t)(slash - file));
+    folder[slash - file] = '\0';
+    return stat(folder, &status) == 0 && S_ISDIR(status.st_mode) && (status.st_mode & 077) == 0;
+}
+
+/* Most jobs give no outputs, and a file costs more than all else here: where only the job's own user
+ * gets at it, the job makes it when it writes. */
 static int make_output(const struct hor_runner_job *job, const struct identity *identity,
                        struct hor_error *err)
 {
     if (job->output_file == NULL)
         return HOR_OK;
+    if (!identity->change && is_private_folder(job->output_file)) {
+        if (unlink(job->output_file) == 0 || errno == ENOENT) /* of an earlier assignment */
+            return HOR_OK;
+        return hor_error_set_errno(err, HOR_ERR_IO, errno, "output file %s", job->output_file);
+    }
     int fd = open(job->output_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || (identity->change && fchown(fd, identity->uid, identity->gid) != 0)) {
         int why = errno;

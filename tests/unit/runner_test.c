@@ -96,6 +96,8 @@ static void await(bool (*condition)(void), const char *what)
 {
     done = condition;
     waited_for = what;
+    if (runner != NULL)
+        hor_runner_flush(runner);
     if (!condition()) {
         hor_timer_start(guard, GUARD_MS);
         hor_loop_run(loop, NULL);
@@ -120,7 +122,7 @@ static struct seen *await_end(const char *task, int count)
 
 static void open_runner(void)
 {
-    static const struct hor_runner_ops ops = {on_report, on_connected};
+    static const struct hor_runner_ops ops = {.report = on_report, .connected = on_connected};
     struct hor_error err;
     connected = false;
     if (hor_runner_open(loop, program, directory, &ops, NULL, &runner, &err) != HOR_OK)
@@ -315,9 +317,37 @@ static void test_identity_and_limits(void)
         like(log_of("limits"), "nobody\nnogroup\n", "user and groups are switched");
     else
         skip("only root can switch users");
-    hor_file_write_atomic(output, "old", 3, 0600, NULL);
     free(variable);
     free(output);
+}
+
+/* The output file is there and empty; in a folder closed to others the job makes it itself. */
+static void test_output(void)
+{
+    const char *argv[] = {"/bin/sh", "-c", "test -e \"$HORARIUM_OUTPUT\" && echo there || echo none",
+                          NULL};
+    for (int closed = 0; closed < 2; closed++) {
+        const char *task = closed ? "closed" : "open";
+        char *folder = in_directory(task), *output = hor_path_join(folder, "output");
+        char *variable = hor_str_printf("HORARIUM_OUTPUT=%s", output);
+        const char *environment[] = {"PATH=/usr/bin:/bin", variable, NULL};
+        hor_dir_make(folder, closed ? 0700 : 0755, NULL);
+        hor_file_write_atomic(output, "old", 3, 0600, NULL);
+        struct hor_runner_job job = job_of(task, argv);
+        job.environment = environment;
+        job.output_file = output;
+        start(&job);
+        await_end(task, 1);
+        is(log_of(task), closed ? "none\n" : "there\n", "the output file of a job in a %s folder",
+           task);
+        struct hor_buf text = HOR_BUF_INIT;
+        hor_file_read(output, 100, &text, NULL);
+        is(hor_buf_text(&text), "", "what an earlier assignment wrote is gone");
+        hor_buf_done(&text);
+        free(variable);
+        free(output);
+        free(folder);
+    }
 }
 
 /* MARK becomes a number of seconds that no other process sleeps. */
@@ -669,6 +699,7 @@ int main(int argc, char **argv)
         test_records();
         test_start();
         test_identity_and_limits();
+    test_output();
         test_kill();
         test_lease();
         test_once();

@@ -82,6 +82,8 @@ static void on_news(void *ctx, void *arg)
         host->client->life == news->life) {
         sim_enter(host);
         tell(host->client, &news->record);
+        if (host->client != NULL && host->client->connected && host->client->ops->settled != NULL)
+            host->client->ops->settled(host->client->ctx);
     }
     free(news);
 }
@@ -252,6 +254,9 @@ static int ask(struct hor_runner *client, const struct request *from, struct hor
     world_at(&sim->world, at_ms, on_request, request_drop, request, NULL);
     return HOR_OK;
 }
+
+/* Each request has its own way here: late, but in order. */
+void hor_runner_flush(struct hor_runner *client) { (void)client; }
 
 int hor_runner_start(struct hor_runner *client, const struct hor_runner_job *job,
                      struct hor_error *err)
