@@ -228,3 +228,43 @@ int hor_xml_canonical(const struct hor_xml_node *node, struct hor_buf *out, stru
         hor_error_set(err, HOR_ERR_MEMORY, "canonical form: out of memory");
     return catching.first.code != HOR_OK ? catching.first.code : HOR_ERR_MEMORY;
 }
+
+/* Scripts read better without escapes. */
+static void use_cdata(xmlNodePtr element)
+{
+    for (xmlNodePtr at = element->children, next; at != NULL; at = next) {
+        next = at->next;
+        if (at->type == XML_ELEMENT_NODE) {
+            use_cdata(at);
+        } else if (at->type == XML_TEXT_NODE && at->prev == NULL && at->next == NULL &&
+                   strchr((const char *)at->content, '\n') != NULL &&
+                   strpbrk((const char *)at->content, "<>&") != NULL &&
+                   strstr((const char *)at->content, "]]>") == NULL) {
+            xmlNodePtr cdata =
+                xmlNewCDataBlock(at->doc, at->content, (int)strlen((const char *)at->content));
+            if (cdata != NULL)
+                xmlFreeNode(xmlReplaceNode(at, cdata));
+        }
+    }
+}
+
+int hor_xml_pretty(const struct hor_xml_node *node, struct hor_buf *out, struct hor_error *err)
+{
+    xmlDocPtr doc = xmlNewDoc((const xmlChar *)"1.0");
+    xmlNodePtr copy = doc != NULL ? xmlDocCopyNode((xmlNodePtr)(uintptr_t)node, doc, 1) : NULL;
+    xmlChar *text = NULL;
+    int len = 0;
+    if (copy != NULL) {
+        xmlDocSetRootElement(doc, copy);
+        use_cdata(copy);
+        xmlDocDumpFormatMemoryEnc(doc, &text, &len, "UTF-8", 1);
+    }
+    if (text != NULL)
+        hor_buf_add(out, text, (size_t)len);
+    int rc = text != NULL && !out->failed
+                 ? HOR_OK
+                 : hor_error_set(err, HOR_ERR_MEMORY, "writing XML: out of memory");
+    xmlFree(text);
+    xmlFreeDoc(doc);
+    return rc;
+}

@@ -54,6 +54,9 @@ long hor_xml_attribute_int(const struct hor_xml_node *node, const char *name, lo
 void hor_xml_text(const struct hor_xml_node *node, struct hor_buf *out);
 /* Adds the node in exclusive canonical form (W3C, with comments): equal content, equal bytes. */
 int hor_xml_canonical(const struct hor_xml_node *node, struct hor_buf *out, struct hor_error *err);
+/* Adds the node as a document of its own for a person to read and change: indented, with an XML
+ * declaration, and text of several lines in CDATA sections. HOR_ERR_MEMORY. */
+int hor_xml_pretty(const struct hor_xml_node *node, struct hor_buf *out, struct hor_error *err);
 
 /* ---- streaming ---- */
 struct hor_xml_attributes; /* of one start; borrowed during the call */

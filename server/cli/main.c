@@ -14,6 +14,7 @@ static const struct {
     {"Looking", hor_cli_views},
     {"Logs", hor_cli_log},
     {"Without a Supervisor", hor_cli_offline},
+    {"From other schedulers", hor_cli_import},
 };
 
 static void print_help(void)
