@@ -6,22 +6,47 @@
 #include "lib/base/clock.h"
 #include "lib/cluster/private.h"
 
-static int apply_configuration(struct hor_cluster *cluster, const char *xml, size_t len,
-                               uint64_t index, struct hor_error *err)
+/* The members from here on, as a journal or a snapshot names them. */
+static int take_members(struct hor_cluster *cluster, const char *xml, size_t len, uint64_t index,
+                        struct hor_error *err)
 {
-    struct hor_raft_configuration conf;
-    int rc = hor_members_read(xml, len, &conf, err);
+    const struct hor_journal_identity *own = hor_journal_get_identity(cluster->journal);
+    int rc = hor_members_read(xml, len, &cluster->members, err);
     if (rc != HOR_OK)
         return rc;
     hor_buf_clear(&cluster->configuration);
     hor_buf_add(&cluster->configuration, xml, len);
     if (cluster->configuration.failed)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    cluster->configured = conf;
+    hor_members_to_raft(&cluster->members, &cluster->configured);
     cluster->configuration_index = index;
-    if (cluster->raft != NULL)
-        return hor_raft_configured(cluster->raft, hor_cluster_now(), index, &conf, err);
+    if (cluster->newest_index <= index) {
+        cluster->newest = cluster->members;
+        cluster->newest_index = index;
+    }
+    hor_cluster_roster(cluster, &cluster->members);
+    for (unsigned i = 0; i < cluster->peer_count; i++)
+        cluster->peers[i].leaves =
+            hor_members_find(&cluster->members, cluster->peers[i].id) == NULL &&
+            hor_members_find(&cluster->newest, cluster->peers[i].id) == NULL;
+    if (own->joining && hor_members_find(&cluster->members, cluster->self) != NULL) {
+        struct hor_journal_identity joined = *own;
+        joined.joining = false;
+        rc = hor_journal_save_identity(cluster->journal, &joined, err);
+        if (rc != HOR_OK)
+            return rc;
+    }
+    hor_cluster_tell_members(cluster);
     return HOR_OK;
+}
+
+static int apply_configuration(struct hor_cluster *cluster, const char *xml, size_t len,
+                               uint64_t index, struct hor_error *err)
+{
+    int rc = take_members(cluster, xml, len, index, err);
+    if (rc == HOR_OK && cluster->raft != NULL)
+        rc = hor_raft_configured(cluster->raft, hor_cluster_now(), index, &cluster->configured, err);
+    return rc;
 }
 
 static int apply_event(struct hor_cluster *cluster, const struct hor_journal_entry *entry,
@@ -94,15 +119,10 @@ int hor_cluster_restore(struct hor_cluster *cluster, const struct hor_journal_sn
                         struct hor_error *err)
 {
     int rc;
-    rc = hor_members_read(snapshot->configuration, snapshot->configuration_len,
-                          &cluster->configured, err);
+    rc = take_members(cluster, snapshot->configuration, snapshot->configuration_len,
+                      snapshot->configuration_index, err);
     if (rc != HOR_OK)
         return rc;
-    hor_buf_clear(&cluster->configuration);
-    hor_buf_add(&cluster->configuration, snapshot->configuration, snapshot->configuration_len);
-    if (cluster->configuration.failed)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    cluster->configuration_index = snapshot->configuration_index;
     memcpy(cluster->run_id, snapshot->run_id, sizeof cluster->run_id);
     rc = cluster->ops->restore(snapshot->state, snapshot->state_len, cluster->ctx, err);
     if (rc != HOR_OK) {
@@ -155,10 +175,18 @@ void hor_cluster_tidy(struct hor_cluster *cluster)
     uint64_t stored = hor_journal_synced_index(cluster->journal);
     uint64_t keep = cluster->applied < stored ? cluster->applied : stored;
     hor_tail_trim(&cluster->tail, keep, HOR_CLUSTER_TAIL_COUNT, HOR_CLUSTER_TAIL_BYTES);
-    if (cluster->released == 0 || cluster->snapshot_index <= HOR_CLUSTER_TRAILING)
+    for (unsigned i = 0; i < cluster->peer_count;) {
+        if (cluster->peers[i].leaves) {
+            hor_peer_done(&cluster->peers[i]);
+            cluster->peers[i] = cluster->peers[--cluster->peer_count];
+        } else {
+            i++;
+        }
+    }
+    if (cluster->released == 0 || cluster->snapshot_index <= cluster->trailing)
         return;
     /* Members that are a little behind get entries, not the snapshot: some stay before it. */
-    uint64_t until = cluster->snapshot_index - HOR_CLUSTER_TRAILING;
+    uint64_t until = cluster->snapshot_index - cluster->trailing;
     hor_journal_remove_until(cluster->journal,
                              cluster->released < until ? cluster->released : until);
 }

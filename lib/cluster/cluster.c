@@ -19,6 +19,7 @@ void hor_cluster_fail(struct hor_cluster *cluster, const struct hor_error *err)
     cluster->failed = true;
     hor_timer_stop(cluster->timer);
     hor_requests_fail(cluster, HOR_ERR_NOT_ACTIVE);
+    hor_cluster_change_lost(cluster, HOR_ERR_NOT_ACTIVE, "this member stopped after an error");
     cluster->ops->fatal(err, cluster->ctx);
 }
 
@@ -50,6 +51,10 @@ static void on_append(uint64_t index, unsigned first, unsigned count, uint64_t t
     int rc = lines != NULL ? HOR_OK : hor_error_set(&err, HOR_ERR_MEMORY, "out of memory");
 
     hor_tail_truncate(&cluster->tail, index);
+    if (index <= cluster->newest_index) { /* it was replaced before it was committed */
+        cluster->newest = cluster->members;
+        cluster->newest_index = cluster->configuration_index;
+    }
     for (unsigned i = 0; rc == HOR_OK && i < count; i++) {
         struct hor_tail_entry *one = &own;
         if (barrier) {
@@ -60,6 +65,9 @@ static void on_append(uint64_t index, unsigned first, unsigned count, uint64_t t
         } else {
             rc = HOR_ERR_INTERNAL;
         }
+        if (rc == HOR_OK && hor_journal_kind_of(one->entry.xml, one->entry.len) ==
+                                HOR_JOURNAL_CONFIGURATION)
+            rc = hor_cluster_learn(cluster, one->entry.xml, one->entry.len, index + i, NULL);
         if (rc == HOR_OK) {
             lines[i] = one->entry;
             if (!hor_tail_push(&cluster->tail, one))
@@ -136,15 +144,28 @@ static void pass_on(struct hor_cluster *cluster)
 {
     if (hor_raft_transferring(cluster->raft))
         return;
-    unsigned start = cluster->passes++ % cluster->member_count; /* one of them may be away */
-    for (unsigned i = 0; i < cluster->member_count; i++) {
-        const struct hor_cluster_member *m =
-            &cluster->members[(start + i) % cluster->member_count];
-        if (m->id == cluster->self || m->witness)
+    unsigned count = cluster->members.count, start = cluster->passes++ % (count ? count : 1);
+    for (unsigned i = 0; i < count; i++) { /* one of them may be away */
+        const struct hor_member *m = &cluster->members.list[(start + i) % count];
+        if (m->id == cluster->self || m->witness || m->role != HOR_RAFT_VOTER)
             continue;
         if (hor_raft_transfer(cluster->raft, hor_cluster_now(), m->id, NULL) == HOR_OK)
             return;
     }
+}
+
+/* Another folder of this member counts: what is in this one must not be believed any more. */
+static int disown(struct hor_cluster *cluster, struct hor_error *err)
+{
+    struct hor_journal_identity own = *hor_journal_get_identity(cluster->journal);
+    own.abandoned = true;
+    int rc = hor_journal_save_identity(cluster->journal, &own, err);
+    if (rc != HOR_OK)
+        return rc;
+    return hor_error_set(err, HOR_ERR_STATE,
+                         "cluster '%s' counts on other recovery files of member %" PRIu64
+                         " than these: they were lost, or begun anew, and this member rejoins with "
+                         "nothing at its next start", cluster->name, cluster->self);
 }
 
 static int tell_role(struct hor_cluster *cluster, struct hor_error *err)
@@ -154,6 +175,8 @@ static int tell_role(struct hor_cluster *cluster, struct hor_error *err)
     if (cluster->lost) {
         cluster->lost = false;
         hor_requests_fail(cluster, HOR_ERR_NOT_ACTIVE);
+        hor_cluster_change_lost(cluster, HOR_ERR_NOT_ACTIVE,
+                                "leadership was lost: whether the change is made is not known");
     }
     if (ready && cluster->witness)
         pass_on(cluster);
@@ -191,6 +214,8 @@ void hor_cluster_settle(struct hor_cluster *cluster)
         rc = hor_cluster_apply_committed(cluster, &any, &err);
         any = any || cluster->replaced;
         cluster->replaced = false;
+        if (rc == HOR_OK && cluster->disowned)
+            rc = disown(cluster, &err);
         if (rc == HOR_OK && !cluster->failed)
             rc = tell_role(cluster, &err);
         if (rc == HOR_OK && any && !cluster->failed && cluster->ops->applied != NULL)
@@ -199,6 +224,8 @@ void hor_cluster_settle(struct hor_cluster *cluster)
             hor_cluster_answer(cluster);
             rc = hor_cluster_feed(cluster, &err);
         }
+        if (rc == HOR_OK && !cluster->failed)
+            rc = hor_cluster_change_members(cluster, &err);
         if (rc == HOR_OK && !cluster->failed)
             hor_cluster_maybe_snapshot(cluster);
         if (rc != HOR_OK)
@@ -231,7 +258,7 @@ static int snapshot_taken(struct hor_cluster *cluster, const struct hor_journal_
         return HOR_OK; /* no room, or overtaken: the next one may do */
     cluster->snapshot_index = done->snapshot_index;
     return hor_raft_snapshot_taken(cluster->raft, hor_cluster_now(), &cluster->taking,
-                                   HOR_CLUSTER_TRAILING, err);
+                                   cluster->trailing, err);
 }
 
 static int snapshot_installed(struct hor_cluster *cluster, struct hor_error *err)
@@ -343,7 +370,9 @@ static int remember(struct replay *replay, const struct hor_journal_entry *entry
             return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
         }
         replay->changes[replay->change_count++] = conf;
-        int rc = hor_members_read(entry->xml, entry->len, conf, err);
+        int rc = hor_members_read_raft(entry->xml, entry->len, conf, err);
+        if (rc == HOR_OK)
+            rc = hor_cluster_learn(replay->cluster, entry->xml, entry->len, entry->index, err);
         if (rc != HOR_OK)
             return hor_error_prefix(err, "entry %" PRIu64, entry->index);
         one->kind = HOR_RAFT_CHANGE;
@@ -362,7 +391,7 @@ static int replay_entry(const struct hor_journal_entry *entry, void *ctx, struct
     struct hor_tail_entry kept = {.entry = *entry};
     uint64_t snapshot = cluster->snapshot_index;
     int rc = HOR_OK;
-    if (snapshot == 0 || entry->index + HOR_CLUSTER_TRAILING > snapshot)
+    if (snapshot == 0 || entry->index + replay->cluster->trailing > snapshot)
         rc = remember(replay, entry, err);
     if (rc == HOR_OK && entry->index > cluster->applied && entry->index <= replay->commit)
         rc = hor_cluster_apply_entry(cluster, entry, NULL, err);
@@ -383,16 +412,20 @@ static int replay_entry(const struct hor_journal_entry *entry, void *ctx, struct
     return HOR_OK;
 }
 
-static int begin(struct hor_cluster *cluster, struct hor_error *err)
+static int begin(struct hor_cluster *cluster, const struct hor_cluster_settings *settings,
+                 struct hor_error *err)
 {
     struct hor_buf xml = HOR_BUF_INIT;
     struct hor_journal_entry first = {.index = 1, .term = 1, .at_us = hor_clock_utc_us()};
     int rc;
-    hor_members_write(cluster->members, cluster->member_count, &xml);
+    hor_members_write(&cluster->members, &xml);
     first.xml = hor_buf_text(&xml);
     first.len = xml.len;
-    rc = xml.failed ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
-                    : hor_journal_begin(cluster->journal, 1, &first, err);
+    if (settings->joins)
+        rc = hor_journal_begin(cluster->journal, settings->incarnation, NULL, err);
+    else
+        rc = xml.failed ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+                        : hor_journal_begin(cluster->journal, 1, &first, err);
     hor_buf_done(&xml);
     return rc;
 }
@@ -458,51 +491,44 @@ out:
     return rc;
 }
 
-static int copy_members(struct hor_cluster *cluster, const struct hor_cluster_settings *settings,
+static int know_members(struct hor_cluster *cluster, const struct hor_cluster_settings *settings,
                         struct hor_error *err)
 {
-    bool found = false;
-    if (settings->member_count == 0 || settings->member_count > HOR_RAFT_MEMBERS_MAX)
-        return hor_error_set(err, HOR_ERR_INVALID, "cluster '%s': 1 to %d members are possible",
-                             cluster->name, HOR_RAFT_MEMBERS_MAX);
-    cluster->members = calloc(settings->member_count, sizeof *cluster->members);
-    cluster->peers = calloc(settings->member_count, sizeof *cluster->peers);
-    if (cluster->members == NULL || cluster->peers == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    for (unsigned i = 0; i < settings->member_count; i++) {
-        const struct hor_cluster_member *from = &settings->members[i];
-        struct hor_cluster_member *to = &cluster->members[cluster->member_count++];
-        *to = *from;
-        to->name = hor_strdup(from->name ? from->name : "");
-        to->url = hor_strdup(from->url ? from->url : "");
-        if (to->name == NULL || to->url == NULL)
-            return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-        for (unsigned k = 0; k < i; k++)
-            if (cluster->members[k].id == to->id)
-                return hor_error_set(err, HOR_ERR_INVALID,
-                                     "cluster '%s': two members with id %" PRIu64, cluster->name,
-                                     to->id);
-        if (to->id == cluster->self) {
-            found = true;
-            cluster->witness = to->witness;
-        } else {
-            cluster->peers[cluster->peer_count++] =
-                (struct hor_peer){.id = to->id, .snapshot_fd = -1};
-        }
-    }
-    if (!found || cluster->self == 0)
+    const struct hor_member *self;
+    int rc = hor_members_from(settings->members, settings->member_count, &cluster->members, err);
+    if (rc != HOR_OK)
+        return hor_error_prefix(err, "cluster '%s'", cluster->name);
+    self = hor_members_find(&cluster->members, cluster->self);
+    if (self == NULL)
         return hor_error_set(err, HOR_ERR_INVALID,
                              "cluster '%s': member %" PRIu64 " is not among the members",
                              cluster->name, cluster->self);
+    cluster->witness = self->witness;
+    cluster->newest = cluster->members;
+    cluster->own_name = hor_strdup(settings->name != NULL ? settings->name : self->name);
+    cluster->peers = calloc(HOR_CLUSTER_PEERS, sizeof *cluster->peers);
+    if (cluster->own_name == NULL || cluster->peers == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     return HOR_OK;
 }
 
-static const char *own_name(const struct hor_cluster *cluster)
+/* Whose folder it is: by itself, or by the settings when it does not say so yet. */
+static int identify(struct hor_cluster *cluster, const struct hor_cluster_settings *settings,
+                    struct hor_error *err)
 {
-    for (unsigned i = 0; i < cluster->member_count; i++)
-        if (cluster->members[i].id == cluster->self)
-            return cluster->members[i].name;
-    return "";
+    struct hor_journal_identity own = *hor_journal_get_identity(cluster->journal);
+    bool is_new = hor_journal_is_new(cluster->journal);
+    if (own.abandoned)
+        return hor_error_set(err, HOR_ERR_STATE,
+                             "%s: the cluster counts on other recovery files of this member; it has "
+                             "to rejoin with nothing", settings->directory);
+    if (own.member != 0 && !is_new) {
+        cluster->self = own.member;
+        return HOR_OK;
+    }
+    own.member = cluster->self;
+    own.joining = is_new && settings->joins;
+    return hor_journal_save_identity(cluster->journal, &own, err);
 }
 
 int hor_cluster_open(struct hor_loop *loop, const struct hor_cluster_settings *settings,
@@ -521,6 +547,9 @@ int hor_cluster_open(struct hor_loop *loop, const struct hor_cluster_settings *s
     cluster->ctx = ctx;
     cluster->self = settings->self;
     cluster->snapshot_every = settings->snapshot_every ? settings->snapshot_every : 100000;
+    cluster->trailing = cluster->snapshot_every < HOR_CLUSTER_TRAILING
+                            ? (unsigned)cluster->snapshot_every
+                            : HOR_CLUSTER_TRAILING;
     cluster->staging_fd = -1;
     atomic_init(&cluster->references, 1);
     hor_requests_init(&cluster->waiting);
@@ -531,14 +560,18 @@ int hor_cluster_open(struct hor_loop *loop, const struct hor_cluster_settings *s
         rc = hor_error_set(err, HOR_ERR_MEMORY, "cluster: out of memory");
         goto out;
     }
-    rc = copy_members(cluster, settings, err);
+    rc = know_members(cluster, settings, err);
     if (rc != HOR_OK)
         goto out;
     files.cluster = cluster->name;
-    files.member = own_name(cluster);
+    files.member = cluster->own_name;
     rc = hor_journal_open(&files, &cluster->journal, err);
+    if (rc == HOR_OK)
+        rc = identify(cluster, settings, err);
+    if (rc == HOR_OK && (hor_journal_is_new(cluster->journal) || settings->joins))
+        hor_cluster_roster(cluster, &cluster->members); /* others' journals name them later */
     if (rc == HOR_OK && hor_journal_is_new(cluster->journal))
-        rc = begin(cluster, err);
+        rc = begin(cluster, settings, err);
     if (rc == HOR_OK)
         rc = replay_all(cluster, settings, err);
     if (rc == HOR_OK) {
@@ -570,6 +603,7 @@ void hor_cluster_close(struct hor_cluster *cluster)
     if (cluster == NULL)
         return;
     cluster->closing = true;
+    hor_cluster_change_lost(cluster, HOR_ERR_NOT_ACTIVE, "this member ends");
     hor_journal_close(cluster->journal);
     cluster->journal = NULL;
     hor_timer_free(cluster->timer);
@@ -580,11 +614,7 @@ void hor_cluster_close(struct hor_cluster *cluster)
     for (unsigned i = 0; i < cluster->peer_count; i++)
         hor_peer_done(&cluster->peers[i]);
     free(cluster->peers);
-    for (unsigned i = 0; i < cluster->member_count; i++) {
-        free((char *)cluster->members[i].name);
-        free((char *)cluster->members[i].url);
-    }
-    free(cluster->members);
+    free(cluster->own_name);
     hor_buf_done(&cluster->configuration);
     free(cluster->name);
     hor_cluster_unref(cluster); /* a post may still be on its way */
@@ -594,6 +624,8 @@ void hor_cluster_get_status(const struct hor_cluster *cluster, struct hor_cluste
 {
     uint64_t last = hor_raft_last_index(cluster->raft);
     *ret = (struct hor_cluster_status){
+        .self = cluster->self,
+        .incarnation = cluster->incarnation,
         .leader = cluster->told_leader && cluster->raft_leader,
         .leader_id = cluster->leader_id,
         .term = hor_raft_term(cluster->raft),

@@ -21,15 +21,22 @@ struct hor_cluster_member {
     const char *name; /* the certificate's common name */
     const char *url;
     bool witness; /* votes and stores, never leads for longer than a transfer takes */
+    bool standby; /* gets everything, and its vote when it has caught up */
+    int priority, max_tasks; /* with which it joined; 0: not said */
+    const char *folder;      /* identity of its recovery files; NULL or "": not known yet */
 };
 
 struct hor_cluster_settings {
     const char *cluster;   /* path or name; stands in the journal */
     const char *directory; /* of the journal; created when missing */
     uint64_t self;
+    const char *name; /* own; NULL: as `members` say */
     const struct hor_cluster_member *members; /* the first configuration; used when the journal is
-                                                 new */
+                                                 new; the journal names the members after that */
     unsigned member_count;
+    bool joins; /* the journal is new and the cluster is not: `self` is the id that it gave, and
+                   `members` are those that it named, `incarnation` its own */
+    uint64_t incarnation;
     int64_t heartbeat_ms, election_ms; /* 0: 100, 500 */
     uint64_t snapshot_every;           /* entries between snapshots; 0: 100,000 */
     size_t segment_bytes;              /* 0: 8 MiB */
@@ -53,6 +60,9 @@ struct hor_cluster_ops {
     /* Sends a message to a member, fire and forget; NULL for a cluster of one. The exchange is one
      * xsd Exchange as hor_cluster_receive takes it. */
     void (*send)(uint64_t to, const char *exchange, size_t len, void *ctx);
+    /* The members that the journal names, in order with the events, and before what a snapshot is
+     * restored to. Borrowed. May be NULL. */
+    void (*members)(const struct hor_cluster_member *members, unsigned count, void *ctx);
     /* A write failed or consensus reports an error: end the process, it is restarted. */
     void (*fatal)(const struct hor_error *err, void *ctx);
 };
@@ -82,12 +92,16 @@ int hor_cluster_receive(struct hor_cluster *cluster, const char *exchange, size_
  * exchange names another one. */
 int hor_cluster_receive_from(struct hor_cluster *cluster, uint64_t member, const char *exchange,
                              size_t len, struct hor_error *err);
-/* The first from any thread: copies the text and hands it to the loop's thread, and does not wait
+/* Another member refused what this one sent, with HOR_ERR_CONFLICT: who has nothing to lose believes
+ * that it is not the member that the others know, and begins anew at the next start (ops.fatal). */
+void hor_cluster_refused(struct hor_cluster *cluster);
+/* hor_cluster_receive from any thread: copies the text and hands it to the loop's thread, and does not wait
  * for what becomes of it. HOR_ERR_LIMIT, HOR_ERR_MEMORY. Must not race with hor_cluster_close. */
 int hor_cluster_deliver(struct hor_cluster *cluster, const char *exchange, size_t len,
                         struct hor_error *err);
 
 struct hor_cluster_status {
+    uint64_t self, incarnation;
     bool leader;
     uint64_t leader_id; /* 0: none known */
     uint64_t term, last_index, commit_index, applied_index, first_index;
@@ -109,6 +123,46 @@ int hor_cluster_read(struct hor_cluster *cluster, uint64_t after, size_t limit,
                      struct hor_error *err);
 /* Segments whose entries are all at or below `index` and in a snapshot may be removed. */
 void hor_cluster_release(struct hor_cluster *cluster, uint64_t index);
+/* ---- members while it runs (change.c) ---- */
+
+struct hor_cluster_member_status {
+    struct hor_cluster_member member; /* borrowed until the next call of lib/cluster */
+    bool leader, self;
+    bool known;           /* leader: how far it is, and when it was heard last: */
+    uint64_t match_index; /* its journal is like ours up to there */
+    int64_t heard_ms_ago; /* -1: not since this member leads */
+};
+/* Fills up to `max`, returns how many there are. */
+unsigned hor_cluster_get_members(const struct hor_cluster *cluster,
+                                 struct hor_cluster_member_status *ret, unsigned max);
+
+/* What became of a change. `id` of the member, `text` why not; on the loop, once. */
+typedef void hor_cluster_changed_fn(int code, uint64_t id, const char *text, void *ctx);
+/* Leader. Somebody joins: a name that is new gets the next id. The same name with another `folder`
+ * than the one known has lost its disk: it too gets a new id, and the old one goes when the new one
+ * has its vote. The same name with the same folder, or before any was known: its id as it is.
+ * HOR_ERR_NOT_ACTIVE: not the leader; HOR_ERR_BUSY: another change waits. */
+int hor_cluster_add(struct hor_cluster *cluster, const struct hor_cluster_member *member,
+                    hor_cluster_changed_fn *done, void *ctx, struct hor_error *err);
+/* Leader. HOR_ERR_NOT_FOUND; HOR_ERR_INVALID: too few would be left; HOR_ERR_STATE: it is the leader
+ * itself, which now passes leadership on: ask its successor. */
+int hor_cluster_remove(struct hor_cluster *cluster, const char *name, hor_cluster_changed_fn *done,
+                       void *ctx, struct hor_error *err);
+/* `to` 0: to whoever is furthest. */
 int hor_cluster_transfer(struct hor_cluster *cluster, uint64_t to, struct hor_error *err);
+
+/* ---- offline (force.c) ---- */
+
+struct hor_cluster_remains { /* what a stopped member's folder has */
+    char cluster[512], member[256], run_id[64];
+    uint64_t id, incarnation, term, last_index, commit_index, snapshot_index;
+    int64_t last_at_us;
+    unsigned member_count, voters; /* of its newest list of members */
+};
+/* Looks only. HOR_ERR_BUSY: the member runs. */
+int hor_cluster_look(const char *directory, struct hor_cluster_remains *ret, struct hor_error *err);
+/* Makes the folder's member the only one, of a new incarnation. Only a person can know that the
+ * others are dead for good: two halves that are both forced are two clusters. */
+int hor_cluster_force(const char *directory, struct hor_cluster_remains *ret, struct hor_error *err);
 
 #endif

@@ -30,6 +30,11 @@ void hor_exchange_open(const struct hor_exchange_head *head, struct hor_buf *out
                    "\" incarnation=\"%" PRIu64 "\" from=\"%" PRIu64 "\" to=\"%" PRIu64
                    "\" formatVersion=\"%d\"",
                    head->incarnation, head->from, head->to, HOR_JOURNAL_FORMAT_VERSION);
+    if (head->folder[0] != '\0') {
+        hor_buf_puts(out, " folder=\"");
+        hor_buf_xml(out, head->folder);
+        hor_buf_putc(out, '"');
+    }
     put_number(out, sent_at_name, head->sent_at);
     put_number(out, "echo", head->echo);
     hor_buf_putc(out, '>');
@@ -384,6 +389,7 @@ int hor_exchange_read(const char *text, size_t len, hor_exchange_head_fn *head_f
     if (hor_journal_attribute(tag.text, tag.len, "cluster", head.cluster, sizeof head.cluster) !=
         HOR_OK)
         return bad(&in, "it names no cluster");
+    hor_journal_attribute(tag.text, tag.len, "folder", head.folder, sizeof head.folder);
     head.incarnation = number(&tag, "incarnation");
     head.from = number(&tag, "from");
     head.to = number(&tag, "to");

@@ -21,6 +21,7 @@ enum {
 
 struct hor_exchange_head {
     char cluster[512];
+    char folder[40]; /* of the sender's recovery files */
     uint64_t incarnation, from, to, format_version;
     /* When the sender opened it, by its own monotonic clock (ms), and the newest such time that it
      * had heard from the receiver: a leader learns from that when it was followed last. 0: none. */

@@ -14,12 +14,26 @@
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-static struct hor_peer *find_peer(struct hor_cluster *cluster, uint64_t id)
+struct hor_peer *hor_cluster_peer(const struct hor_cluster *cluster, uint64_t id)
 {
     for (unsigned i = 0; i < cluster->peer_count; i++)
         if (cluster->peers[i].id == id)
-            return &cluster->peers[i];
+            return (struct hor_peer *)&cluster->peers[i];
     return NULL;
+}
+
+struct hor_peer *hor_cluster_add_peer(struct hor_cluster *cluster, uint64_t id)
+{
+    struct hor_peer *peer = hor_cluster_peer(cluster, id);
+    if (peer != NULL) {
+        peer->leaves = false;
+        return peer;
+    }
+    if (cluster->peer_count == HOR_CLUSTER_PEERS)
+        return NULL; /* some leave in a moment, and the next list of members brings it again */
+    peer = &cluster->peers[cluster->peer_count++];
+    *peer = (struct hor_peer){.id = id, .snapshot_fd = -1};
+    return peer;
 }
 
 static void send_outbox(struct hor_cluster *cluster, struct hor_peer *peer)
@@ -51,6 +65,8 @@ static struct hor_buf *outbox(struct hor_cluster *cluster, struct hor_peer *peer
                                          .sent_at = (uint64_t)hor_cluster_now(),
                                          .echo = peer->heard};
         snprintf(head.cluster, sizeof head.cluster, "%s", cluster->name);
+        snprintf(head.folder, sizeof head.folder, "%s",
+                 hor_journal_get_identity(cluster->journal)->folder);
         hor_exchange_open(&head, &peer->outbox);
     }
     return &peer->outbox;
@@ -155,8 +171,11 @@ static void send_snapshot(struct hor_cluster *cluster, struct hor_peer *peer,
 {
     char path[4096];
     struct stat status;
-    if (peer->snapshot_fd >= 0 && peer->snapshot.last_index == message->last_index &&
-        peer->snapshot.last_term == message->last_term)
+    /* An older one that is still asked for goes on: begun anew with each new snapshot it might never
+     * end. */
+    if (peer->snapshot_fd >= 0 && ((peer->snapshot.last_index == message->last_index &&
+                                    peer->snapshot.last_term == message->last_term) ||
+                                   hor_cluster_now() - peer->sent_ms < 2 * HOR_CLUSTER_PART_WAIT_MS))
         return; /* under way */
     stop_snapshot(peer);
     if (hor_journal_snapshot_path(cluster->journal, message->last_index, message->last_term, path,
@@ -189,7 +208,7 @@ void hor_cluster_resend_parts(struct hor_cluster *cluster)
 /* The receiver wants the part at `offset`, or has all of it. */
 static void part_wanted(struct hor_cluster *cluster, const struct hor_exchange_message *message)
 {
-    struct hor_peer *peer = find_peer(cluster, message->raft.peer);
+    struct hor_peer *peer = hor_cluster_peer(cluster, message->raft.peer);
     if (peer == NULL || peer->snapshot_fd < 0 || !cluster->raft_leader ||
         peer->snapshot.last_index != message->raft.last_index ||
         peer->snapshot.last_term != message->raft.last_term)
@@ -205,7 +224,7 @@ static void part_wanted(struct hor_cluster *cluster, const struct hor_exchange_m
 void hor_cluster_send(const struct hor_raft_message *message, void *ctx)
 {
     struct hor_cluster *cluster = ctx;
-    struct hor_peer *peer = find_peer(cluster, message->peer);
+    struct hor_peer *peer = hor_cluster_peer(cluster, message->peer);
     if (peer == NULL || cluster->failed)
         return;
     if (message->kind == HOR_RAFT_INSTALL_SNAPSHOT) {
@@ -224,7 +243,7 @@ void hor_cluster_send(const struct hor_raft_message *message, void *ctx)
 bool hor_cluster_is_fresh(const struct hor_cluster *cluster)
 {
     return hor_raft_last_index(cluster->raft) <= 1 && hor_raft_term(cluster->raft) <= 1 &&
-           cluster->run_id[0] == '\0' && cluster->member_count > 1;
+           cluster->run_id[0] == '\0' && cluster->members.count > 1;
 }
 
 void hor_cluster_drop_staging(struct hor_cluster *cluster)
@@ -232,6 +251,23 @@ void hor_cluster_drop_staging(struct hor_cluster *cluster)
     if (cluster->staging_fd >= 0)
         close(cluster->staging_fd);
     cluster->staging_fd = -1;
+}
+
+/* Who may not speak for itself any more. Ids are never given twice: one that is not there was removed,
+ * and with another folder a member has forgotten whom it voted for. */
+static int check_speaker(const struct hor_cluster *cluster, const struct hor_exchange_head *head,
+                         struct hor_error *err)
+{
+    const struct hor_member *from = hor_members_find(&cluster->newest, head->from);
+    if (from == NULL && cluster->newest_index > 0 && head->from <= cluster->newest.highest)
+        return hor_error_set(err, HOR_ERR_CONFLICT,
+                             "member %" PRIu64 " was removed from cluster '%s'", head->from,
+                             cluster->name);
+    if (from != NULL && from->folder[0] != '\0' && strcmp(from->folder, head->folder) != 0)
+        return hor_error_set(err, HOR_ERR_CONFLICT,
+                             "member %" PRIu64 " of cluster '%s' comes with other recovery files than "
+                             "before: it has to rejoin under a new id", head->from, cluster->name);
+    return HOR_OK;
 }
 
 static int check_head(const struct hor_exchange_head *head, void *ctx, struct hor_error *err)
@@ -245,7 +281,11 @@ static int check_head(const struct hor_exchange_head *head, void *ctx, struct ho
         return hor_error_set(err, HOR_ERR_INVALID,
                              "an exchange of format version %" PRIu64 " (known: %d)",
                              head->format_version, HOR_JOURNAL_FORMAT_VERSION);
-    if (head->to != cluster->self || find_peer(cluster, head->from) == NULL)
+    if (head->to == cluster->self && cluster->newest_index > 0 &&
+        hor_members_find(&cluster->newest, head->from) == NULL &&
+        head->from <= cluster->newest.highest)
+        return check_speaker(cluster, head, err);
+    if (head->to != cluster->self || hor_cluster_peer(cluster, head->from) == NULL)
         return hor_error_set(err, HOR_ERR_INVALID,
                              "an exchange from member %" PRIu64 " to %" PRIu64
                              " came to member %" PRIu64,
@@ -267,14 +307,19 @@ static int check_head(const struct hor_exchange_head *head, void *ctx, struct ho
                              " of the cluster, this member to %" PRIu64
                              ": the older one must rejoin with an empty folder",
                              head->from, head->incarnation, cluster->incarnation);
-    find_peer(cluster, head->from)->heard = head->sent_at;
+    int rc = check_speaker(cluster, head, err);
+    if (rc != HOR_OK)
+        return rc;
+    struct hor_peer *peer = hor_cluster_peer(cluster, head->from);
+    peer->heard = head->sent_at;
+    snprintf(peer->folder, sizeof peer->folder, "%s", head->folder);
     cluster->echo = head->echo;
     return HOR_OK;
 }
 
 static void ask_part(struct hor_cluster *cluster, uint64_t peer_id)
 {
-    struct hor_peer *peer = find_peer(cluster, peer_id);
+    struct hor_peer *peer = hor_cluster_peer(cluster, peer_id);
     struct hor_raft_message message = {.term = hor_raft_term(cluster->raft),
                                        .last_index = cluster->staging_index,
                                        .last_term = cluster->staging_term};
@@ -294,8 +339,8 @@ static int snapshot_complete(struct hor_cluster *cluster, const struct hor_raft_
     if (rc == HOR_OK && (file.index != from->last_index || file.term != from->last_term))
         rc = hor_error_set(err, HOR_ERR_INVALID, "%s: another snapshot than announced", path);
     if (rc == HOR_OK)
-        rc = hor_members_read(file.configuration, file.configuration_len, &message.configuration,
-                              err);
+        rc = hor_members_read_raft(file.configuration, file.configuration_len,
+                                   &message.configuration, err);
     if (rc == HOR_OK) {
         message.configuration_index = file.configuration_index;
         snprintf(cluster->staged, sizeof cluster->staged, "%s", path);
@@ -388,7 +433,8 @@ static int take_entries(struct hor_cluster *cluster, struct hor_exchange_message
         case HOR_JOURNAL_CONFIGURATION:
             entries[i].kind = HOR_RAFT_CHANGE;
             entries[i].configuration = &changes[change_count];
-            rc = hor_members_read(from->entry.xml, from->entry.len, &changes[change_count++], err);
+            rc = hor_members_read_raft(from->entry.xml, from->entry.len, &changes[change_count++],
+                                       err);
             if (rc != HOR_OK)
                 goto out;
             break;
@@ -422,7 +468,7 @@ out:
  * process, was held up since. */
 static void note_follower(struct hor_cluster *cluster, const struct hor_raft_message *m)
 {
-    struct hor_peer *peer = find_peer(cluster, m->peer);
+    struct hor_peer *peer = hor_cluster_peer(cluster, m->peer);
     if (peer != NULL && cluster->raft_leader && m->term == hor_raft_term(cluster->raft) &&
         cluster->echo > peer->followed_ms && cluster->echo <= (uint64_t)hor_cluster_now())
         peer->followed_ms = cluster->echo;
@@ -430,20 +476,31 @@ static void note_follower(struct hor_cluster *cluster, const struct hor_raft_mes
 
 int64_t hor_cluster_majority_ms(const struct hor_cluster *cluster)
 {
-    unsigned needed = (cluster->peer_count + 1) / 2; /* and this member */
-    uint64_t latest = (uint64_t)hor_cluster_now();
+    struct hor_raft_configuration now;
+    uint64_t latest = (uint64_t)hor_cluster_now(), followed[HOR_RAFT_MEMBERS_MAX];
+    unsigned voters = 0, count = 0, needed;
     if (!cluster->raft_leader)
         return 0;
+    hor_raft_get_configuration(cluster->raft, &now);
+    for (unsigned i = 0; i < now.count; i++) {
+        const struct hor_peer *peer = hor_cluster_peer(cluster, now.members[i].id);
+        if (now.members[i].role != HOR_RAFT_VOTER)
+            continue;
+        voters++;
+        if (now.members[i].id != cluster->self)
+            followed[count++] = peer != NULL ? peer->followed_ms : 0;
+    }
+    needed = voters / 2; /* and this member */
     /* The time that `needed` others reach: one after the other, from the newest down. */
     for (unsigned n = 0; n < needed; n++) {
         uint64_t best = 0;
-        unsigned count = 0;
-        for (unsigned i = 0; i < cluster->peer_count; i++) {
-            count += cluster->peers[i].followed_ms >= latest;
-            if (cluster->peers[i].followed_ms < latest && cluster->peers[i].followed_ms > best)
-                best = cluster->peers[i].followed_ms;
+        unsigned reached = 0;
+        for (unsigned i = 0; i < count; i++) {
+            reached += followed[i] >= latest;
+            if (followed[i] < latest && followed[i] > best)
+                best = followed[i];
         }
-        if (count >= needed)
+        if (reached >= needed)
             break;
         latest = best;
     }

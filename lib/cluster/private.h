@@ -21,6 +21,8 @@ enum {
     HOR_CLUSTER_EXCHANGE_BYTES = 512 << 10, /* a message is split around here */
     HOR_CLUSTER_PART_BYTES = 256 << 10,     /* of a snapshot */
     HOR_CLUSTER_PART_WAIT_MS = 2000,
+    HOR_CLUSTER_PEERS = 2 * HOR_RAFT_MEMBERS_MAX,
+    HOR_CLUSTER_CHANGE_MS = 15000,          /* a change that cannot be made is given up after that */
 };
 
 /* One submit: waits until its last entry was applied. */
@@ -39,6 +41,8 @@ struct hor_requests {
 
 struct hor_peer {
     uint64_t id;
+    char folder[HOR_MEMBER_FOLDER_BYTES]; /* as it says; "": not heard yet */
+    bool leaves; /* nobody counts it any more */
     struct hor_buf outbox; /* an exchange that is not closed yet; empty: none */
     uint64_t heard;        /* the newest time of its clock that came from it: sent back as echo */
     uint64_t followed_ms;  /* own clock: it certainly followed this leader then; 0: not known */
@@ -55,18 +59,22 @@ struct hor_cluster {
     const struct hor_cluster_ops *ops; /* own_ops: the caller's may go */
     void *ctx;
     char *name;
+    char *own_name;
     uint64_t self, incarnation;
     bool witness;
-    struct hor_cluster_member *members; /* as the settings name them */
-    unsigned member_count;
+    struct hor_members members; /* as applied; at first as the settings name them */
+    struct hor_members newest;  /* of the log: perhaps not committed yet */
+    uint64_t newest_index;
     uint64_t snapshot_every;
+    unsigned trailing; /* entries kept before a snapshot for slow members */
 
     struct hor_raft *raft;
     struct hor_journal *journal;
     struct hor_timer *timer;
     struct hor_tail tail;
-    struct hor_peer *peers;
+    struct hor_peer *peers; /* room for HOR_CLUSTER_PEERS: they do not move but in hor_cluster_tidy */
     unsigned peer_count;
+    struct hor_change *change; /* of a person, waiting to be made or committed; NULL: none */
 
     /* consensus as it last spoke */
     uint64_t commit; /* highest that is known committed */
@@ -106,7 +114,10 @@ struct hor_cluster {
     uint64_t staging_index, staging_term, staging_offset, staging_size;
 
     bool replaced; /* the state came from a snapshot: the program is to look at it */
-    bool settling, again, closing, failed, no_room, flush_posted;
+    bool settling, again, failed, no_room, flush_posted;
+    bool disowned; /* the cluster counts on another folder of this member */
+
+    atomic_bool closing;
     atomic_bool notified; /* a post of the writer is on its way */
     atomic_int references;
 };
@@ -135,7 +146,20 @@ int hor_cluster_restore(struct hor_cluster *cluster, const struct hor_journal_sn
                         struct hor_error *err);
 void hor_cluster_tidy(struct hor_cluster *cluster); /* segments and memory nobody needs */
 
+/* change.c */
+/* A list of members came into the log, or was found there: whom it names can be spoken to. */
+int hor_cluster_learn(struct hor_cluster *cluster, const char *xml, size_t len, uint64_t index,
+                      struct hor_error *err);
+void hor_cluster_roster(struct hor_cluster *cluster, const struct hor_members *members);
+/* Leader: makes what is to be changed, one after the other. */
+int hor_cluster_change_members(struct hor_cluster *cluster, struct hor_error *err);
+void hor_cluster_change_lost(struct hor_cluster *cluster, int code, const char *text);
+void hor_cluster_tell_members(struct hor_cluster *cluster);
+
 /* peers.c */
+struct hor_peer *hor_cluster_peer(const struct hor_cluster *cluster, uint64_t id); /* or NULL */
+/* Adds it if it is new; NULL: too many. */
+struct hor_peer *hor_cluster_add_peer(struct hor_cluster *cluster, uint64_t id);
 int64_t hor_cluster_majority_ms(const struct hor_cluster *cluster);
 /* A member that has nothing but its first entry, and never voted. */
 bool hor_cluster_is_fresh(const struct hor_cluster *cluster);

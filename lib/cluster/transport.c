@@ -21,6 +21,7 @@ struct peer {
     struct hor_cluster_member member; /* strings owned */
     pthread_t thread;
     bool started;
+    struct peer *next;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
@@ -33,8 +34,8 @@ struct peer {
 struct hor_transport {
     hor_transport_call_fn *call;
     void *ctx;
-    struct peer *peers;
-    unsigned count;
+    pthread_mutex_t lock; /* guards the lists */
+    struct peer *peers, *retired; /* retired: end, and are joined when all end */
 };
 
 static struct parcel *take(struct peer *peer)
@@ -101,11 +102,35 @@ static void *carry(void *ctx)
     return NULL;
 }
 
-static int start_peer(struct hor_transport *transport, const struct hor_cluster_member *member,
-                      struct hor_error *err)
+static void peer_free(struct peer *peer)
 {
-    struct peer *peer = &transport->peers[transport->count++];
+    struct parcel *parcel;
+    if (peer->started)
+        pthread_join(peer->thread, NULL);
+    while ((parcel = take(peer)) != NULL)
+        free(parcel);
+    pthread_cond_destroy(&peer->wake);
+    pthread_mutex_destroy(&peer->lock);
+    free((char *)peer->member.name);
+    free((char *)peer->member.url);
+    free(peer);
+}
+
+static void peer_stop(struct peer *peer)
+{
+    pthread_mutex_lock(&peer->lock);
+    peer->stopping = true;
+    pthread_cond_signal(&peer->wake);
+    pthread_mutex_unlock(&peer->lock);
+}
+
+static int peer_new(struct hor_transport *transport, const struct hor_cluster_member *member,
+                    struct peer **ret, struct hor_error *err)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
     int code;
+    if (peer == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "transport: out of memory");
     peer->transport = transport;
     peer->member = *member;
     peer->last = &peer->first;
@@ -113,13 +138,63 @@ static int start_peer(struct hor_transport *transport, const struct hor_cluster_
     pthread_cond_init(&peer->wake, NULL);
     peer->member.name = hor_strdup(member->name ? member->name : "");
     peer->member.url = hor_strdup(member->url ? member->url : "");
-    if (peer->member.name == NULL || peer->member.url == NULL)
+    peer->member.folder = NULL;
+    if (peer->member.name == NULL || peer->member.url == NULL) {
+        peer_free(peer);
         return hor_error_set(err, HOR_ERR_MEMORY, "transport: out of memory");
+    }
     code = pthread_create(&peer->thread, NULL, carry, peer);
-    if (code != 0)
+    if (code != 0) {
+        peer_free(peer);
         return hor_error_set_errno(err, HOR_ERR_IO, code, "transport: start a thread");
+    }
     peer->started = true;
+    *ret = peer;
     return HOR_OK;
+}
+
+static bool is_same(const struct peer *peer, const struct hor_cluster_member *member)
+{
+    return peer->member.id == member->id &&
+           strcmp(peer->member.name, member->name ? member->name : "") == 0 &&
+           strcmp(peer->member.url, member->url ? member->url : "") == 0;
+}
+
+int hor_transport_set(struct hor_transport *transport, const struct hor_cluster_member *members,
+                      unsigned count, uint64_t self, struct hor_error *err)
+{
+    struct peer *kept = NULL, **old;
+    int rc = HOR_OK;
+    pthread_mutex_lock(&transport->lock);
+    for (unsigned i = 0; i < count; i++) {
+        struct peer *peer = NULL;
+        if (members[i].id == self)
+            continue;
+        for (old = &transport->peers; *old != NULL && !is_same(*old, &members[i]);)
+            old = &(*old)->next;
+        if (*old != NULL) {
+            peer = *old;
+            *old = peer->next;
+        } else {
+            int code = peer_new(transport, &members[i], &peer, err);
+            if (code != HOR_OK) {
+                rc = code;
+                continue;
+            }
+        }
+        peer->next = kept;
+        kept = peer;
+    }
+    while (transport->peers != NULL) {
+        struct peer *peer = transport->peers;
+        transport->peers = peer->next;
+        peer->next = transport->retired;
+        transport->retired = peer;
+        peer_stop(peer);
+    }
+    transport->peers = kept;
+    pthread_mutex_unlock(&transport->lock);
+    return rc;
 }
 
 int hor_transport_new(const struct hor_cluster_member *members, unsigned count, uint64_t self,
@@ -127,18 +202,13 @@ int hor_transport_new(const struct hor_cluster_member *members, unsigned count, 
                       struct hor_error *err)
 {
     struct hor_transport *transport = calloc(1, sizeof *transport);
-    int rc = HOR_OK;
-    if (transport != NULL)
-        transport->peers = calloc(count + 1, sizeof *transport->peers);
-    if (transport == NULL || transport->peers == NULL) {
-        free(transport);
+    int rc;
+    if (transport == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "transport: out of memory");
-    }
     transport->call = call;
     transport->ctx = ctx;
-    for (unsigned i = 0; rc == HOR_OK && i < count; i++)
-        if (members[i].id != self)
-            rc = start_peer(transport, &members[i], err);
+    pthread_mutex_init(&transport->lock, NULL);
+    rc = hor_transport_set(transport, members, count, self, err);
     if (rc != HOR_OK)
         hor_transport_free(transport);
     else
@@ -150,42 +220,33 @@ void hor_transport_free(struct hor_transport *transport)
 {
     if (transport == NULL)
         return;
-    for (unsigned i = 0; i < transport->count; i++) { /* all at once: calls end side by side */
-        struct peer *peer = &transport->peers[i];
-        pthread_mutex_lock(&peer->lock);
-        peer->stopping = true;
-        pthread_cond_signal(&peer->wake);
-        pthread_mutex_unlock(&peer->lock);
+    hor_transport_set(transport, NULL, 0, 0, NULL); /* all at once: calls end side by side */
+    while (transport->retired != NULL) {
+        struct peer *peer = transport->retired;
+        transport->retired = peer->next;
+        peer_free(peer);
     }
-    for (unsigned i = 0; i < transport->count; i++) {
-        struct peer *peer = &transport->peers[i];
-        struct parcel *parcel;
-        if (peer->started)
-            pthread_join(peer->thread, NULL);
-        while ((parcel = take(peer)) != NULL)
-            free(parcel);
-        pthread_cond_destroy(&peer->wake);
-        pthread_mutex_destroy(&peer->lock);
-        free((char *)peer->member.name);
-        free((char *)peer->member.url);
-    }
-    free(transport->peers);
+    pthread_mutex_destroy(&transport->lock);
     free(transport);
 }
 
-static struct peer *find(struct hor_transport *transport, uint64_t id)
+/* Its lock is held, so that it lives: whoever ends it needs that. NULL: unknown. */
+static struct peer *lock_peer(struct hor_transport *transport, uint64_t id)
 {
-    for (unsigned i = 0; i < transport->count; i++)
-        if (transport->peers[i].member.id == id)
-            return &transport->peers[i];
-    return NULL;
+    struct peer *peer;
+    pthread_mutex_lock(&transport->lock);
+    for (peer = transport->peers; peer != NULL && peer->member.id != id;)
+        peer = peer->next;
+    if (peer != NULL)
+        pthread_mutex_lock(&peer->lock);
+    pthread_mutex_unlock(&transport->lock);
+    return peer;
 }
 
 void hor_transport_send(struct hor_transport *transport, uint64_t to, const char *exchange,
                         size_t len)
 {
-    struct peer *peer = find(transport, to);
-    struct parcel *parcel = peer != NULL ? malloc(sizeof *parcel + len + 1) : NULL;
+    struct parcel *parcel = malloc(sizeof *parcel + len + 1);
     struct parcel *old = NULL, **old_last = &old;
     if (parcel == NULL)
         return; /* as if the network had lost it */
@@ -193,7 +254,11 @@ void hor_transport_send(struct hor_transport *transport, uint64_t to, const char
     parcel->len = len;
     memcpy(parcel->text, exchange, len);
     parcel->text[len] = '\0';
-    pthread_mutex_lock(&peer->lock);
+    struct peer *peer = lock_peer(transport, to);
+    if (peer == NULL) {
+        free(parcel);
+        return;
+    }
     while (peer->count > 0 &&
            (peer->count >= QUEUE_COUNT_MAX || peer->bytes + len > QUEUE_BYTES_MAX)) {
         *old_last = take(peer);
@@ -217,10 +282,9 @@ void hor_transport_send(struct hor_transport *transport, uint64_t to, const char
 int hor_transport_get_status(struct hor_transport *transport, uint64_t member,
                              struct hor_transport_peer_status *ret)
 {
-    struct peer *peer = find(transport, member);
+    struct peer *peer = lock_peer(transport, member);
     if (peer == NULL)
         return HOR_ERR_NOT_FOUND;
-    pthread_mutex_lock(&peer->lock);
     *ret = peer->status;
     pthread_mutex_unlock(&peer->lock);
     return HOR_OK;

@@ -29,10 +29,15 @@ struct hor_transport_peer_status {
     char last_error[256];    /* "" after a success */
 };
 
-/* Starts a thread for each member but `self`. `members` are copied. */
+/* Starts a thread for each member but `self`. `members` are copied. An id that `self` does not know
+ * yet (it joins) may be 0. */
 int hor_transport_new(const struct hor_cluster_member *members, unsigned count, uint64_t self,
                       hor_transport_call_fn *call, void *ctx, struct hor_transport **ret,
                       struct hor_error *err);
+/* The members from now on: threads of new ones start, those of others end when their call has ended.
+ * Any thread, but one at a time. */
+int hor_transport_set(struct hor_transport *transport, const struct hor_cluster_member *members,
+                      unsigned count, uint64_t self, struct hor_error *err);
 /* Waits for calls under way. Accepts NULL. */
 void hor_transport_free(struct hor_transport *transport);
 /* Queues a copy. Never blocks. Any thread. Unknown members are ignored. */

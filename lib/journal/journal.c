@@ -167,6 +167,13 @@ int hor_journal_open(const struct hor_journal_settings *settings, struct hor_jou
     }
     if (rc == HOR_OK)
         rc = read_snapshot(journal, err);
+    if (rc == HOR_OK) {
+        rc = hor_journal_identity_read(journal->directory, &journal->identity, err);
+        if (rc == HOR_ERR_NOT_FOUND) {
+            hor_uuid(journal->identity.folder);
+            rc = HOR_OK;
+        }
+    }
 out:
     free(path);
     if (rc == HOR_OK)
@@ -220,36 +227,54 @@ void hor_journal_close(struct hor_journal *journal)
     free(journal);
 }
 
+const struct hor_journal_identity *hor_journal_get_identity(const struct hor_journal *journal)
+{
+    return &journal->identity;
+}
+
+int hor_journal_save_identity(struct hor_journal *journal,
+                              const struct hor_journal_identity *identity, struct hor_error *err)
+{
+    int rc = hor_journal_identity_write(journal->directory, identity, err);
+    if (rc == HOR_OK)
+        journal->identity = *identity;
+    return rc;
+}
+
 bool hor_journal_is_new(const struct hor_journal *journal) { return journal->is_new; }
 
 int hor_journal_begin(struct hor_journal *journal, uint64_t incarnation,
                       const struct hor_journal_entry *first, struct hor_error *err)
 {
     struct hor_buf buf = HOR_BUF_INIT;
-    struct hor_journal_state state = {.term = first->term, .incarnation = incarnation,
-                                      .synced = first->index, .commit = first->index};
+    struct hor_journal_state state = {.incarnation = incarnation};
     char name[HOR_JOURNAL_NAME_BYTES];
     char *segment = NULL, *meta = NULL;
     int rc;
-    if (!journal->is_new || first->index != 1 || !hor_journal_content_ok(first->xml, first->len))
+    if (!journal->is_new || (first != NULL && (first->index != 1 ||
+                                               !hor_journal_content_ok(first->xml, first->len))))
         return hor_error_set(err, HOR_ERR_STATE, "journal: only a new folder can be begun");
     hor_journal_segment_name(1, name);
     segment = hor_journal_file(journal, name);
     meta = hor_journal_file(journal, HOR_JOURNAL_META_NAME);
-    hor_journal_header_write(journal->cluster, journal->member, 1, &buf);
-    hor_journal_line_write(first, &buf);
+    if (first != NULL) {
+        state.term = first->term;
+        state.synced = state.commit = first->index;
+        hor_journal_header_write(journal->cluster, journal->member, 1, &buf);
+        hor_journal_line_write(first, &buf);
+    }
     if (segment == NULL || meta == NULL || buf.failed) {
         rc = hor_error_set(err, HOR_ERR_MEMORY, "journal: out of memory");
         goto out;
     }
     /* Meta comes last: without it the folder is still new, and entry 1 is written again. */
-    if ((rc = hor_file_write_atomic(segment, buf.data, buf.len, 0640, err)) != HOR_OK ||
-        (rc = hor_journal_meta_create(meta, journal->cluster, journal->member, &state, err)) !=
+    rc = first != NULL ? hor_file_write_atomic(segment, buf.data, buf.len, 0640, err) : HOR_OK;
+    if (rc != HOR_OK || (rc = hor_journal_meta_create(meta, journal->cluster, journal->member, &state, err)) !=
             HOR_OK ||
         (rc = hor_journal_meta_open(meta, journal->cluster, journal->member, &journal->meta,
                                     err)) != HOR_OK)
         goto out;
-    if (hor_journal_add_segment(journal, 1) == NULL) {
+    if (first != NULL && hor_journal_add_segment(journal, 1) == NULL) {
         rc = hor_error_set(err, HOR_ERR_MEMORY, "journal: out of memory");
         goto out;
     }
@@ -483,7 +508,8 @@ int hor_journal_load(struct hor_journal *journal, hor_journal_entry_fn *each, vo
             return rc;
     }
     if (journal->snapshot_index == 0 &&
-        (journal->segment_count == 0 || journal->segments[0].first != 1))
+        (journal->segment_count > 0 ? journal->segments[0].first != 1
+                                    : journal->meta.state.synced > 0))
         return hor_error_set(err, HOR_ERR_CORRUPT,
                              "%s: the journal's beginning is missing and there is no snapshot; "
                              "restore the files, or empty the folder and let this member rejoin",

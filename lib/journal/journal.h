@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "lib/base/error.h"
+#include "lib/journal/identity.h"
 #include "lib/journal/line.h"
 #include "lib/journal/meta.h"
 #include "lib/journal/snapshot.h"
@@ -40,9 +41,16 @@ int hor_journal_open(const struct hor_journal_settings *settings, struct hor_jou
 void hor_journal_close(struct hor_journal *journal);
 
 bool hor_journal_is_new(const struct hor_journal *journal);
-/* Makes a new folder's meta.xml and first segment with one entry, durably. */
+/* Makes a new folder's meta.xml and first segment with one entry, durably. `first` NULL: of a member
+ * that joins and has nothing yet. */
 int hor_journal_begin(struct hor_journal *journal, uint64_t incarnation,
                       const struct hor_journal_entry *first, struct hor_error *err);
+
+/* Whose folder it is. A folder without member.xml gets a new identity at open, and no member; it is
+ * kept by hor_journal_save_identity. */
+const struct hor_journal_identity *hor_journal_get_identity(const struct hor_journal *journal);
+int hor_journal_save_identity(struct hor_journal *journal,
+                              const struct hor_journal_identity *identity, struct hor_error *err);
 
 /* The newest snapshot, read at open; index 0 when there is none. Borrowed until
  * hor_journal_drop_snapshot. */

@@ -13,7 +13,7 @@ enum hor_journal_kind hor_journal_kind_of(const char *xml, size_t len)
 {
     if (len >= 9 && memcmp(xml, "<barrier/", 9) == 0)
         return HOR_JOURNAL_BARRIER;
-    if (len >= 15 && memcmp(xml, "<configuration>", 15) == 0)
+    if (len >= 15 && memcmp(xml, "<configuration", 14) == 0 && (xml[14] == '>' || xml[14] == ' '))
         return HOR_JOURNAL_CONFIGURATION;
     return HOR_JOURNAL_EVENT;
 }

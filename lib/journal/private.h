@@ -64,6 +64,8 @@ struct hor_journal {
     uint64_t noted_commit;
     char noted_run_id[HOR_JOURNAL_RUN_BYTES];
 
+    struct hor_journal_identity identity; /* the owner's */
+
     pthread_mutex_t meta_lock; /* guards meta; never taken together with lock */
     struct hor_journal_meta meta;
 };

@@ -10,9 +10,10 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/cluster/exchange.h"
+#include "lib/journal/identity.h"
 #include "tests/lib/tap.h"
 
-enum { MEMBERS = 3 };
+enum { MEMBERS = 4 };
 
 struct net;
 struct node {
@@ -34,6 +35,9 @@ struct net {
     unsigned count, loss_percent, random;
     uint64_t cut; /* this member hears and says nothing */
     uint64_t snapshot_every;
+    bool joins, fatal_wanted;
+    unsigned fatal;
+    char refusal[300];
     int64_t election_ms;
     bool (*until)(struct net *net);
     bool timed_out;
@@ -99,14 +103,17 @@ static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
 
 static void on_fatal(const struct hor_error *err, void *ctx)
 {
+    struct net *net = ((struct node *)ctx)->net;
     diag("member %d: fatal: %s", (int)((struct node *)ctx)->id, err->text);
-    ok(false, "nothing is fatal here");
-    hor_loop_stop(((struct node *)ctx)->net->loop);
+    net->fatal++;
+    if (!net->fatal_wanted)
+        ok(false, "nothing is fatal here");
+    hor_loop_stop(net->loop);
 }
 
 struct letter {
     struct net *net;
-    uint64_t to;
+    uint64_t to, from;
     size_t len;
     char text[];
 };
@@ -114,12 +121,20 @@ struct letter {
 static void arrive(void *ctx)
 {
     struct letter *letter = ctx;
-    struct node *node = &letter->net->nodes[letter->to];
+    struct node *node = letter->net->nodes;
     struct hor_error err;
-    if (node->cluster != NULL && letter->net->cut != letter->to) {
+    while (node <= &letter->net->nodes[MEMBERS] && node->id != letter->to)
+        node++; /* ids differ from places when members come and go */
+    if (node <= &letter->net->nodes[MEMBERS] && node->cluster != NULL &&
+        letter->net->cut != letter->to) {
         int rc = hor_cluster_receive(node->cluster, letter->text, letter->len, &err);
-        if (rc != HOR_OK)
-            diag("member %d refused: %s", (int)letter->to, err.text);
+        for (unsigned i = 1; rc == HOR_ERR_CONFLICT && i <= MEMBERS; i++)
+            if (letter->net->nodes[i].id == letter->from && letter->net->nodes[i].cluster != NULL)
+                hor_cluster_refused(letter->net->nodes[i].cluster);
+        if (rc != HOR_OK) {
+            snprintf(letter->net->refusal, sizeof letter->net->refusal, "%.299s", err.text);
+            check(letter->net);
+        }
     }
     free(letter);
 }
@@ -135,6 +150,7 @@ static void on_send(uint64_t to, const char *exchange, size_t len, void *ctx)
     letter = malloc(sizeof *letter + len);
     letter->net = net;
     letter->to = to;
+    letter->from = node->id;
     letter->len = len;
     memcpy(letter->text, exchange, len);
     hor_loop_post(net->loop, arrive, letter);
@@ -144,12 +160,12 @@ static const struct hor_cluster_ops ops = {.apply = on_apply, .applied = on_appl
                                            .snapshot = on_snapshot, .restore = on_restore,
                                            .role = on_role, .send = on_send, .fatal = on_fatal};
 
-static int start_node(struct net *net, uint64_t id, struct hor_error *err)
+static int start_node(struct net *net, uint64_t place, struct hor_error *err)
 {
-    struct node *node = &net->nodes[id];
+    struct node *node = &net->nodes[place];
     struct hor_cluster_settings settings = {
-        .cluster = "/clusters/etl", .directory = node->directory, .self = id,
-        .members = net->members, .member_count = net->count, .heartbeat_ms = 20,
+        .cluster = "/clusters/etl", .directory = node->directory, .self = node->id,
+        .joins = net->joins, .incarnation = 1, .members = net->members, .member_count = net->count, .heartbeat_ms = 20,
         .election_ms = net->election_ms, .snapshot_every = net->snapshot_every,
         .segment_bytes = 16384};
     node->applied = node->sum = node->index = 0;
@@ -167,7 +183,7 @@ static void stop_node(struct net *net, uint64_t id)
 static void net_init(struct net *net, unsigned count)
 {
     static unsigned number;
-    static const char *const names[] = {"a1", "a2", "a3"};
+    static const char *const names[] = {"a1", "a2", "a3", "a4"};
     memset(net, 0, sizeof *net);
     net->loop = hor_loop_new();
     net->count = count;
@@ -306,10 +322,10 @@ static void test_alone(void)
     is_int(net.nodes[1].applied, 500, "and applied, each once");
     ok(hor_cluster_read(net.nodes[1].cluster, 0, 1000, collect, &last, &position, &err) == HOR_OK,
        "a consumer reads them");
-    is_int(last, 502, "to the last");
+    is_int(last, 503, "to the last"); /* one entry notes whose folder it is */
     last = 0;
     hor_cluster_read(net.nodes[1].cluster, 0, 10, collect, &last, &position, &err);
-    ok(last == 11 && position == 11, "or some of them");
+    ok(last == 12 && position == 12, "or some of them");
     sum = net.nodes[1].sum;
     applied = net.nodes[1].applied;
     hor_cluster_get_status(net.nodes[1].cluster, &status);
@@ -326,7 +342,7 @@ static void test_alone(void)
     is(status.run_id, run_id, "the run id stays");
     last = 0;
     ok(hor_cluster_read(net.nodes[1].cluster, 100, 1000, collect, &last, &position, &err) ==
-               HOR_OK && last == 502,
+               HOR_OK && last == 503,
        "what is before the snapshot can still be read");
     wanted_done = 101;
     ok(submit(&net, 300, &err) == HOR_OK && run_until(&net, all_done), "and goes on");
@@ -534,8 +550,236 @@ static void test_witness(void)
     net_done(&net);
 }
 
+/* ---- members come and go ---- */
+
+static uint64_t changed_id;
+static int changed_code;
+static char changed_text[300];
+static void on_changed(int code, uint64_t id, const char *text, void *ctx)
+{
+    changed_code = code;
+    changed_id = id;
+    snprintf(changed_text, sizeof changed_text, "%s", text);
+    check(ctx);
+}
+
+/* What the leader says: id and role of the newest member of this name, and how many vote. */
+static const struct hor_cluster_member *member_named(struct net *net, const char *name,
+                                                     unsigned *ret_voters)
+{
+    static struct hor_cluster_member_status list[31];
+    struct node *leader = leader_of(net);
+    unsigned count = leader != NULL ? hor_cluster_get_members(leader->cluster, list, 31) : 0;
+    const struct hor_cluster_member *found = NULL;
+    *ret_voters = 0;
+    for (unsigned i = 0; i < count; i++) {
+        *ret_voters += !list[i].member.standby;
+        if (strcmp(list[i].member.name, name) == 0)
+            found = &list[i].member;
+    }
+    return found;
+}
+
+static const char *wanted_name;
+static unsigned wanted_voters;
+static bool name_votes(struct net *net)
+{
+    unsigned voters;
+    const struct hor_cluster_member *m = member_named(net, wanted_name, &voters);
+    return m != NULL && !m->standby && m->folder[0] != '\0' && voters == wanted_voters &&
+           same_state(net);
+}
+static bool name_is_gone(struct net *net)
+{
+    unsigned voters;
+    return leader_of(net) != NULL && member_named(net, wanted_name, &voters) == NULL &&
+           voters == wanted_voters;
+}
+static bool folders_are_known(struct net *net)
+{
+    unsigned voters;
+    for (unsigned i = 1; i <= 3; i++) {
+        const struct hor_cluster_member *m = member_named(net, net->members[i - 1].name, &voters);
+        if (m == NULL || m->folder[0] == '\0')
+            return false;
+    }
+    return true;
+}
+static bool change_ended(struct net *net)
+{
+    (void)net;
+    return changed_code != 1;
+}
+static bool was_fatal(struct net *net) { return net->fatal > 0; }
+static bool was_refused(struct net *net) { return strstr(net->refusal, "was removed") != NULL; }
+static bool last_leads(struct net *net)
+{
+    return leader_of(net) == &net->nodes[4];
+}
+
+static void load(struct net *net, unsigned count)
+{
+    struct hor_error err;
+    net->done = net->failed = 0;
+    wanted_done = count;
+    for (unsigned i = 0; i < count; i++)
+        while (submit(net, 1, &err) == HOR_ERR_NOT_ACTIVE && run_until(net, has_leader))
+            ;
+    ok(run_until(net, all_done) && net->failed == 0, "%u events are committed", count);
+}
+
+/* As the cluster names them, for one that joins. */
+static void begin_joining(struct net *net, unsigned place, uint64_t id)
+{
+    static struct hor_cluster_member_status list[31];
+    static struct hor_cluster_member members[MEMBERS];
+    static char names[MEMBERS][16];
+    struct hor_error err;
+    unsigned count = hor_cluster_get_members(leader_of(net)->cluster, list, 31), kept = net->count;
+    for (unsigned i = 0; i < count && i < MEMBERS; i++) {
+        members[i] = list[i].member;
+        snprintf(names[i], sizeof names[i], "%s", members[i].name);
+        members[i].name = names[i];
+        members[i].url = "https://127.0.0.1:4451";
+        members[i].folder = NULL;
+    }
+    memcpy(net->members, members, sizeof members);
+    net->count = count;
+    net->nodes[place].net = net;
+    net->nodes[place].id = id;
+    net->joins = true;
+    ok(start_node(net, place, &err) == HOR_OK || (diag("%s", err.text), false),
+       "it starts with nothing as member %d", (int)id);
+    net->joins = false;
+    net->count = kept;
+}
+
+static void test_members(void)
+{
+    struct net net;
+    struct hor_error err;
+    struct hor_cluster_remains remains;
+    char aside[600];
+    net_init(&net, 3);
+    net.snapshot_every = 100;
+    for (unsigned i = 1; i <= 3; i++)
+        start_node(&net, i, &err);
+    ok(run_until(&net, folders_are_known), "the cluster learns whose folders are whose");
+    load(&net, 250);
+    for (unsigned i = 1; i <= 3; i++)
+        hor_cluster_release(net.nodes[i].cluster, 250);
+    load(&net, 250);
+
+    struct hor_cluster_member fourth = {.name = "a4", .url = "https://127.0.0.1:4452"};
+    changed_code = 1;
+    ok(hor_cluster_add(leader_of(&net)->cluster, &fourth, on_changed, &net, &err) == HOR_OK &&
+           run_until(&net, change_ended) && changed_code == HOR_OK,
+       "a member is added");
+    is_int((long long)changed_id, 4, "it gets the next id");
+    snprintf(net.nodes[4].directory, sizeof net.nodes[4].directory, "%s/fourth", hor_tap_tmpdir());
+    begin_joining(&net, 4, 4);
+    net.count = 4;
+    wanted_name = "a4";
+    wanted_voters = 4;
+    ok(run_until(&net, name_votes), "it catches up and gets its vote");
+    ok(net.nodes[4].restored > 0, "by a snapshot, since the beginning of the journal is gone");
+
+    ok(hor_cluster_transfer(leader_of(&net)->cluster, 4, &err) == HOR_OK &&
+           run_until(&net, last_leads), "it can lead");
+    changed_code = 1;
+    ok(hor_cluster_remove(leader_of(&net)->cluster, "a4", on_changed, &net, &err) == HOR_ERR_STATE,
+       "who leads is not removed: %s", err.text);
+    cut_leader = &net.nodes[4];
+    ok(run_until(&net, new_leader), "but passes leadership on");
+    load(&net, 20);
+    wanted_name = "a1";
+    wanted_voters = 3;
+    changed_code = HOR_ERR_STATE;
+    for (int i = 0; i < 10 && changed_code != HOR_OK; i++) {
+        changed_code = 1;
+        cut_leader = leader_of(&net);
+        if (hor_cluster_remove(cut_leader->cluster, "a1", on_changed, &net, &err) == HOR_OK)
+            run_until(&net, change_ended);
+        else
+            run_until(&net, new_leader); /* it leads: its successor is asked */
+    }
+    ok(changed_code == HOR_OK && run_until(&net, name_is_gone), "a member is removed %s",
+       changed_text);
+    ok(run_until(&net, was_refused), "and not heard any more: %s", net.refusal);
+    stop_node(&net, 1);
+    load(&net, 20);
+    changed_code = 1;
+    hor_cluster_remove(leader_of(&net)->cluster, leader_of(&net)->id == 2 ? "a3" : "a2", on_changed,
+                       &net, &err);
+    ok(run_until(&net, change_ended) && changed_code == HOR_ERR_INVALID, "three stay: %s",
+       changed_text);
+
+    /* The disk of one that does not lead is lost. */
+    unsigned lost = leader_of(&net)->id == 2 ? 3 : 2;
+    char name[8];
+    snprintf(name, sizeof name, "a%u", lost);
+    stop_node(&net, lost);
+    ok(hor_journal_set_aside(net.nodes[lost].directory, aside, sizeof aside, &err) == HOR_OK,
+       "%s loses its disk", name);
+    net.fatal_wanted = true;
+    err.text[0] = '\0';
+    ok(start_node(&net, lost, &err) == HOR_OK && run_until(&net, was_fatal),
+       "begun anew under the old id it ends itself %s", err.text);
+    net.fatal_wanted = false;
+    stop_node(&net, lost);
+    struct hor_journal_identity identity;
+    ok(hor_journal_identity_read(net.nodes[lost].directory, &identity, &err) == HOR_OK &&
+           identity.abandoned && start_node(&net, lost, &err) == HOR_ERR_STATE,
+       "and does not begin again: %s", err.text);
+    ok(hor_journal_set_aside(net.nodes[lost].directory, aside, sizeof aside, &err) == HOR_OK,
+       "so it is set aside");
+    struct hor_cluster_member again = {.name = name, .url = "https://127.0.0.1:4453",
+                                       .folder = "new-folder"};
+    changed_code = 1;
+    ok(hor_cluster_add(leader_of(&net)->cluster, &again, on_changed, &net, &err) == HOR_OK &&
+           run_until(&net, change_ended) && changed_code == HOR_OK && changed_id == 5,
+       "under a new id it may come back");
+    identity = (struct hor_journal_identity){.folder = "new-folder", .member = 5};
+    hor_dir_make(net.nodes[lost].directory, 0700, &err);
+    hor_journal_identity_write(net.nodes[lost].directory, &identity, &err);
+    begin_joining(&net, lost, 5);
+    wanted_name = name;
+    wanted_voters = 3;
+    ok(run_until(&net, name_votes), "it votes, and the old one is gone");
+    load(&net, 20);
+
+    /* All but one are gone for good. */
+    struct node *survivor = leader_of(&net);
+    uint64_t sum = survivor->sum;
+    for (unsigned i = 1; i <= 4; i++)
+        if (net.nodes[i].cluster != NULL && &net.nodes[i] != survivor)
+            stop_node(&net, i);
+    ok(hor_cluster_look(survivor->directory, &remains, &err) == HOR_ERR_BUSY,
+       "a running member is not forced");
+    unsigned place = (unsigned)(survivor - net.nodes);
+    stop_node(&net, place);
+    ok(hor_cluster_look(survivor->directory, &remains, &err) == HOR_OK && remains.voters == 3 &&
+           remains.incarnation == 1,
+       "a stopped one shows what it has: entries to %d", (int)remains.last_index);
+    ok(hor_cluster_force(survivor->directory, &remains, &err) == HOR_OK && remains.incarnation > 1,
+       "it is made the beginning of a new incarnation");
+    err.text[0] = '\0';
+    ok(start_node(&net, place, &err) == HOR_OK && run_until(&net, has_leader) &&
+           leader_of(&net) == survivor && survivor->sum == sum,
+       "it leads alone, and has all that it had %s", err.text);
+    load(&net, 20);
+    hor_cluster_receive(survivor->cluster, "", 0, &err);
+    char old[300];
+    snprintf(old, sizeof old, "<exchange cluster=\"/clusters/etl\" incarnation=\"1\" from=\"5\" "
+             "to=\"%d\" formatVersion=\"1\" folder=\"new-folder\"></exchange>", (int)survivor->id);
+    ok(hor_cluster_receive(survivor->cluster, old, strlen(old), &err) == HOR_ERR_CONFLICT,
+       "those of before are refused: %s", err.text);
+    net_done(&net);
+}
+
 int main(void)
 {
+    test_members();
     test_alone();
     test_three(0);
     test_three(10);
