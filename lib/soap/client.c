@@ -4,14 +4,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/base64.h"
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/soap/internal.h"
 #include "lib/soap/prescan.h"
 #include "lib/xml/xml.h"
 
-enum { MAX_TEXT = 2000 };
+enum { MAX_TEXT = 2000, ELECTION_PAUSE_MS = 50 };
 
 struct member {
     char *url, *name; /* name NULL: unchecked */
@@ -20,6 +22,7 @@ struct member {
 struct hor_soap_partner {
     struct hor_http_client *http; /* borrowed */
     char *header;                 /* "Authorization: ...", NULL: none */
+    int64_t patience_ms;
     atomic_uint current;          /* the member that answered last */
     unsigned count;
     struct member members[];
@@ -59,6 +62,16 @@ void hor_soap_partner_free(struct hor_soap_partner *partner)
     }
     free(partner->header);
     free(partner);
+}
+
+void hor_soap_partner_patience(struct hor_soap_partner *partner, int64_t ms)
+{
+    partner->patience_ms = ms;
+}
+
+const char *hor_soap_partner_current(struct hor_soap_partner *partner)
+{
+    return partner->members[atomic_load(&partner->current) % partner->count].name;
 }
 
 static int set_header(struct hor_soap_partner *partner, char *take_header)
@@ -223,16 +236,17 @@ static unsigned next_member(const struct hor_soap_partner *partner, unsigned now
     return (now + 1) % partner->count;
 }
 
-static int post_any(struct hor_soap_partner *partner, const struct hor_buf *envelope,
-                    struct hor_buf *answer, int64_t timeout_ms, struct hor_error *err)
+/* Asks each member once, and the one that was named as active. */
+static int ask_round(struct hor_soap_partner *partner, const struct hor_buf *envelope,
+                     struct hor_buf *answer, int64_t timeout_ms, bool *ret_electing,
+                     struct hor_error *err)
 {
     unsigned at = atomic_load(&partner->current) % partner->count;
     struct seen_fault seen = {0};
-    struct hor_error own = {0};
     int rc = HOR_ERR_UNREACHABLE;
     bool not_active = false;
     for (unsigned tries = 0; tries < partner->count + (not_active ? 1 : 0); tries++) {
-        rc = post(partner, &partner->members[at], envelope, answer, timeout_ms, &seen, &own);
+        rc = post(partner, &partner->members[at], envelope, answer, timeout_ms, &seen, err);
         if (!another_may_answer(rc)) {
             atomic_store(&partner->current, at);
             break;
@@ -240,6 +254,22 @@ static int post_any(struct hor_soap_partner *partner, const struct hor_buf *enve
         not_active = not_active || rc == HOR_ERR_NOT_ACTIVE;
         at = next_member(partner, at, rc, &seen);
         atomic_store(&partner->current, at); /* the next call begins elsewhere */
+    }
+    *ret_electing = not_active && another_may_answer(rc);
+    return rc;
+}
+
+static int post_any(struct hor_soap_partner *partner, const struct hor_buf *envelope,
+                    struct hor_buf *answer, int64_t timeout_ms, struct hor_error *err)
+{
+    struct hor_error own = {0};
+    int64_t end_ms = hor_clock_monotonic_ms() + partner->patience_ms;
+    bool electing = false;
+    int rc = ask_round(partner, envelope, answer, timeout_ms, &electing, &own);
+    while (rc != HOR_OK && electing && hor_clock_monotonic_ms() < end_ms) {
+        const struct timespec pause = {.tv_nsec = ELECTION_PAUSE_MS * 1000000};
+        nanosleep(&pause, NULL); /* an election is nothing that this program hears of */
+        rc = ask_round(partner, envelope, answer, timeout_ms, &electing, &own);
     }
     if (rc != HOR_OK && err != NULL)
         *err = own;

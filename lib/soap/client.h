@@ -19,6 +19,12 @@ int hor_soap_partner_new(struct hor_http_client *http, const char *const *urls,
                          const char *const *names, unsigned count, struct hor_soap_partner **ret,
                          struct hor_error *err);
 void hor_soap_partner_free(struct hor_soap_partner *partner);
+/* For a cluster that elects an active member: calls that find none (some member answered NotActive)
+ * are tried again for that long. Only for services whose operations may be repeated. Not while a call
+ * is under way. */
+void hor_soap_partner_patience(struct hor_soap_partner *partner, int64_t ms);
+/* The certificate name of the member that answered last, or is asked next; NULL: unchecked. */
+const char *hor_soap_partner_current(struct hor_soap_partner *partner);
 /* A session token sent as X-Horarium-Session, or user and password as HTTP Basic; copied. */
 int hor_soap_partner_session(struct hor_soap_partner *partner, const char *token);
 int hor_soap_partner_basic(struct hor_soap_partner *partner, const char *user,
