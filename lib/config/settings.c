@@ -245,6 +245,23 @@ int hor_settings_supervisor_read(const char *file, struct hor_settings_superviso
     return code;
 }
 
+/* The names of <supervisor> elements; one is the default. */
+static int read_supervisors(struct reader *reader, struct hor_settings_master *settings)
+{
+    static const char usual[] = "supervisor";
+    const struct hor_xml_node *node = hor_xml_child(reader->root, "supervisor");
+    do {
+        const char **grown = hor_arena_grow(&reader->common->arena, settings->supervisors,
+                                            settings->supervisor_count, sizeof *grown);
+        if (grown == NULL)
+            return HOR_ERR_MEMORY;
+        settings->supervisors = grown;
+        grown[settings->supervisor_count++] = node != NULL ? text_of(reader, node, "name") : usual;
+        node = node != NULL ? hor_xml_next(node, "supervisor") : NULL;
+    } while (node != NULL);
+    return HOR_OK;
+}
+
 int hor_settings_master_read(const char *file, struct hor_settings_master **ret,
                              struct hor_error *err)
 {
@@ -258,6 +275,11 @@ int hor_settings_master_read(const char *file, struct hor_settings_master **ret,
         const struct hor_xml_node *plan = hor_xml_child(reader.root, "plan");
         settings->plan_days_ahead =
             plan == NULL ? 2 : (int)hor_xml_attribute_int(plan, "daysAhead", 2);
+        const char *failback = hor_xml_attribute(reader.root, "failback");
+        settings->failback_auto = failback == NULL || strcmp(failback, "auto") == 0;
+        code = read_supervisors(&reader, settings);
+    }
+    if (code == HOR_OK) {
         code = read_members(&reader, reader.root, &settings->members, &settings->member_count);
     }
     if (code == HOR_OK)

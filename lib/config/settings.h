@@ -56,6 +56,9 @@ struct hor_settings_master {
     struct hor_settings_member *members;
     size_t member_count;
     size_t self; /* index of this program among the members; member ids are index + 1 */
+    const char **supervisors; /* who may deploy, command and read; "supervisor" by default */
+    size_t supervisor_count;
+    bool failback_auto;  /* leadership goes back by itself */
     int plan_days_ahead; /* 2 by default */
 };
 

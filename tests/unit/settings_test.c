@@ -76,6 +76,23 @@ static void test_master(void)
     ok(m->common.listen.certificate == NULL && m->common.log_file == NULL &&
            m->common.log_level == HOR_LOG_INFO,
        "defaults");
+    ok(m->failback_auto, "leadership goes back by itself");
+    ok(m->supervisor_count == 1 && strcmp(m->supervisors[0], "supervisor") == 0,
+       "who may command when nobody is named");
+    hor_settings_master_free(m);
+    free(file);
+    m = NULL;
+    file = write_file("m.xml", "<master " NS " name=\"m1\" cluster=\"main\" dataDirectory=\"d\" "
+                               "failback=\"manual\"><listen port=\"4444\"/>"
+                               "<member name=\"m1\" url=\"https://h:2\"/><supervisor name=\"s1\"/>"
+                               "<supervisor name=\"s2\"/></master>");
+    ok(hor_settings_master_read(file, &m, &err) == HOR_OK, "another Master's: %s", err.text);
+    if (m == NULL)
+        return;
+    ok(!m->failback_auto, "leadership stays");
+    ok(m->supervisor_count == 2 && strcmp(m->supervisors[0], "s1") == 0 &&
+           strcmp(m->supervisors[1], "s2") == 0,
+       "only those that are named may command");
     hor_settings_master_free(m);
     struct hor_settings_agent *a = NULL;
     ok(hor_settings_agent_read(file, &a, &err) == HOR_ERR_INVALID && a == NULL, "no agent's");
