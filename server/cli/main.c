@@ -15,6 +15,7 @@ static const struct {
     {"Logs", hor_cli_log},
     {"Without a Supervisor", hor_cli_offline},
     {"From other schedulers", hor_cli_import},
+    {"What would start", hor_cli_forecast},
 };
 
 static void print_help(void)
