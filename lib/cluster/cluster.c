@@ -145,9 +145,11 @@ static void pass_on(struct hor_cluster *cluster)
     if (hor_raft_transferring(cluster->raft))
         return;
     unsigned count = cluster->members.count, start = cluster->passes++ % (count ? count : 1);
-    for (unsigned i = 0; i < count; i++) { /* one of them may be away */
+    for (unsigned i = 0; i < 2 * count; i++) { /* one of them may be away */
         const struct hor_member *m = &cluster->members.list[(start + i) % count];
-        if (m->id == cluster->self || m->witness || m->role != HOR_RAFT_VOTER)
+        if (m->id == cluster->self || m->witness || m->role != HOR_RAFT_VOTER ||
+            /* first those that answer: waiting for one that is dead takes an election's time */
+            (i < count && !hor_cluster_caught_up(cluster, m->id)))
             continue;
         if (hor_raft_transfer(cluster->raft, hor_cluster_now(), m->id, NULL) == HOR_OK)
             return;
@@ -647,4 +649,9 @@ int hor_cluster_transfer(struct hor_cluster *cluster, uint64_t to, struct hor_er
     rc = hor_raft_transfer(cluster->raft, hor_cluster_now(), to, err);
     hor_cluster_settle(cluster);
     return rc;
+}
+
+bool hor_cluster_caught_up(const struct hor_cluster *cluster, uint64_t id)
+{
+    return !cluster->failed && hor_raft_caught_up(cluster->raft, hor_cluster_now(), id);
 }

@@ -150,6 +150,8 @@ int hor_cluster_remove(struct hor_cluster *cluster, const char *name, hor_cluste
                        void *ctx, struct hor_error *err);
 /* `to` 0: to whoever is furthest. */
 int hor_cluster_transfer(struct hor_cluster *cluster, uint64_t to, struct hor_error *err);
+/* Leader: the member answers, and lacks but few of the committed entries. */
+bool hor_cluster_caught_up(const struct hor_cluster *cluster, uint64_t id);
 
 /* ---- offline (force.c) ---- */
 
