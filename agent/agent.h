@@ -188,6 +188,11 @@ void hor_agent_lease_got(struct hor_agent *agent, uint64_t applied, int64_t end_
 /* May this member start tasks now, and until when (monotonic; 0: no limit). */
 bool hor_agent_lease_holds(const struct hor_agent *agent, int64_t *ret_end_ms);
 
+/* ---- couple.c ---- */
+/* Leader, loop: is this (0: none was told) the newest coupling of the Master? HOR_ERR_NOT_ACTIVE. */
+int hor_agent_check_fence(struct hor_agent *agent, const char *master, uint64_t fence,
+                          struct hor_error *err);
+
 /* ---- operations.c ---- */
 void hor_agent_commands_retry(struct hor_agent *agent);
 

@@ -9,7 +9,7 @@
 #include "lib/base/str.h"
 #include "lib/soap/event.h"
 
-enum { EVENTS_LIMIT = 10000, EVENTS_LOOKED_AT = 20000, COUPLE_ORDERS = 1000000 };
+enum { EVENTS_LIMIT = 10000, EVENTS_LOOKED_AT = 20000 };
 
 static ULONG64 *optional_index(struct soap *soap, uint64_t value)
 {
@@ -93,94 +93,6 @@ int hor_agent_ping(struct hor_soap_call *call, const struct _agt__Ping *request,
     (void)request;
     int rc = on_loop(ping.agent, ping_on_loop, &ping, err);
     return rc < 0 ? rc : ping.code;
-}
-
-/* ---- Couple ---- */
-
-struct couple_call {
-    struct hor_agent *agent;
-    struct soap *soap;
-    const struct _agt__Couple *request;
-    struct _agt__CoupleResponse *response;
-    size_t capacity;
-    int code;
-};
-
-static void couple_count_order(const char *id, void *ctx)
-{
-    struct couple_call *call = ctx;
-    (void)id;
-    call->capacity++;
-}
-
-static void couple_order(const char *id, void *ctx)
-{
-    struct couple_call *call = ctx;
-    struct _agt__CoupleResponse *r = call->response;
-    if ((size_t)r->__sizeorder < call->capacity && r->__sizeorder < COUPLE_ORDERS &&
-        (r->order[r->__sizeorder] = hor_soap_string(call->soap, id)) != NULL)
-        r->__sizeorder++;
-}
-
-static void couple_count_release(const char *master, int64_t number, void *ctx)
-{
-    struct couple_call *call = ctx;
-    (void)master;
-    (void)number;
-    call->capacity++;
-}
-
-static void couple_release(const char *master, int64_t number, void *ctx)
-{
-    struct couple_call *call = ctx;
-    struct _agt__CoupleResponse *r = call->response;
-    (void)master;
-    if ((size_t)r->__sizerelease < call->capacity)
-        r->release[r->__sizerelease++] = (int)number;
-}
-
-static void couple_on_loop(void *ctx)
-{
-    struct couple_call *call = ctx;
-    struct hor_cluster_status status;
-    const struct _agt__Couple *request = call->request;
-    hor_cluster_get_status(call->agent->cluster, &status);
-    const char *run_id = status.run_id != NULL ? status.run_id : "";
-    bool stranger = request->runId != NULL && request->runId[0] != '\0' &&
-                    strcmp(request->runId, run_id) != 0;
-    /* A Master that begins reads from the first event there is; one that goes on must find its next. */
-    bool gap = !stranger && request->afterEvent > 0 && request->afterEvent + 1 < status.first_index;
-    call->response->state =
-        hor_soap_string(call->soap, stranger ? "unknownPartner" : gap ? "gap" : "coupled");
-    call->response->runId = hor_soap_string(call->soap, run_id);
-    call->response->firstEvent = status.first_index;
-    call->response->lastEvent = status.applied_index;
-    hor_core_each_release(call->agent->core, request->master, couple_count_release, call);
-    call->response->release =
-        hor_soap_alloc(call->soap, (call->capacity + 1) * sizeof *call->response->release);
-    if (call->response->release != NULL)
-        hor_core_each_release(call->agent->core, request->master, couple_release, call);
-    call->capacity = 0;
-    hor_core_each_order(call->agent->core, request->master, couple_count_order, call);
-    call->response->order =
-        hor_soap_alloc(call->soap, (call->capacity + 1) * sizeof *call->response->order);
-    if (call->response->order != NULL)
-        hor_core_each_order(call->agent->core, request->master, couple_order, call);
-    call->code = call->response->release != NULL && call->response->order != NULL &&
-                         call->response->state != NULL && call->response->runId != NULL
-                     ? HOR_OK
-                     : HOR_ERR_MEMORY;
-}
-
-int hor_agent_couple(struct hor_soap_call *call, const struct _agt__Couple *request,
-                     struct _agt__CoupleResponse *response, struct hor_error *err)
-{
-    struct couple_call couple = {
-        .agent = call->ctx, .soap = call->soap, .request = request, .response = response};
-    int rc = hor_agent_may_speak_for(call, request->master, err);
-    if (rc == HOR_OK)
-        rc = on_loop(couple.agent, couple_on_loop, &couple, err);
-    return rc < 0 ? rc : couple.code;
 }
 
 /* ---- GetState ---- */

@@ -42,6 +42,8 @@ enum {
         }                                                                                          \
     } while (0)
 
+#define FENCE_OF(request) ((request)->fence != NULL ? *(request)->fence : 0)
+
 #define COPY_NOTHING(op)                                                                           \
     static int copy_##op(struct hor_soap_call *call, const struct _agt__##op##Response *from,      \
                          struct _agt__##op##Response *to)                                          \
@@ -100,6 +102,9 @@ struct release_query {
     int64_t number;
     char sha256[65];
     bool found, leader;
+    uint64_t fence;
+    int fenced; /* HOR_OK: the newest coupling asks */
+    struct hor_error *err;
 };
 
 static void release_on_loop(void *ctx)
@@ -108,6 +113,7 @@ static void release_on_loop(void *ctx)
     const char *sha = hor_core_release(query->agent->core, query->master, query->number);
     query->leader = query->agent->leader;
     query->found = sha != NULL;
+    query->fenced = hor_agent_check_fence(query->agent, query->master, query->fence, query->err);
     if (sha != NULL)
         snprintf(query->sha256, sizeof query->sha256, "%s", sha);
 }
@@ -193,7 +199,8 @@ static int apply_release(struct hor_soap_call *call, const struct _agt__ApplyRel
 {
     struct hor_agent *agent = call->ctx;
     struct release_query query = {
-        .agent = agent, .master = request->master, .number = request->number};
+        .agent = agent, .master = request->master, .number = request->number,
+        .fence = FENCE_OF(request), .err = err};
     struct hor_event **events;
     size_t count;
     bool passed;
@@ -207,6 +214,8 @@ static int apply_release(struct hor_soap_call *call, const struct _agt__ApplyRel
         return hor_error_set(err, HOR_ERR_INVALID, "release %d: no document", request->number);
     if (hor_loop_call(agent->loop, release_on_loop, &query) < 0 || !query.leader)
         return not_leading(agent, err);
+    if (query.fenced < 0)
+        return query.fenced;
     if (query.found)
         return strcmp(query.sha256, request->sha256) == 0
                    ? HOR_OK
@@ -271,7 +280,8 @@ static void plan_on_loop(void *ctx)
     struct hor_event **events = calloc(orders + 1, sizeof *events);
     plan->code = events == NULL             ? hor_error_set(plan->err, HOR_ERR_MEMORY, "out of memory")
                  : !plan->agent->leader ? not_leading(plan->agent, plan->err)
-                                        : HOR_OK;
+                                        : hor_agent_check_fence(plan->agent, plan->request->master,
+                                                                FENCE_OF(plan->request), plan->err);
     for (size_t i = 0; plan->code == HOR_OK && i < orders; i++) {
         struct hor_event *event = NULL;
         plan->code = plan_order(plan, &plan->request->order[i], &event);
@@ -334,6 +344,7 @@ static int accept_plan(struct hor_soap_call *call, const struct _agt__AcceptPlan
 struct command_call {
     struct hor_agent *agent;
     const struct hor_core_command *command;
+    uint64_t fence;
     struct hor_event **events;
     size_t count, cap;
     struct hor_core_answer answer;
@@ -366,7 +377,8 @@ static bool try_command(struct command_call *call)
 {
     if (!call->agent->leader || call->agent->stopping) {
         call->code = not_leading(call->agent, call->err);
-    } else {
+    } else if ((call->code = hor_agent_check_fence(call->agent, call->command->master, call->fence,
+                                                   call->err)) == HOR_OK) {
         call->code = hor_core_command(call->agent->core, call->command, hor_clock_utc_us(),
                                       command_emit, call, &call->answer, call->err);
         if (call->code == HOR_ERR_BUSY)
@@ -494,7 +506,8 @@ static int command(struct hor_soap_call *call, const struct _agt__Command *reque
         .priority = asked->priority != NULL ? *asked->priority : HOR_EVENT_NONE,
         .arguments = &arguments,
     };
-    struct command_call run = {.agent = call->ctx, .command = &wanted, .err = err};
+    struct command_call run = {
+        .agent = call->ctx, .command = &wanted, .fence = FENCE_OF(request), .err = err};
     rc = run_command(&run);
     hor_arguments_done(&arguments);
     if (rc < 0)
@@ -509,6 +522,8 @@ struct acknowledge_query {
     const struct _agt__AcknowledgeEvents *request;
     uint64_t commit, acknowledged;
     bool leader, right_run;
+    int fenced; /* HOR_OK: the newest coupling asks */
+    struct hor_error *err;
 };
 
 static void acknowledge_on_loop(void *ctx)
@@ -519,6 +534,8 @@ static void acknowledge_on_loop(void *ctx)
     query->commit = status.commit_index;
     query->leader = query->agent->leader;
     query->right_run = hor_str_equal(status.run_id, query->request->runId);
+    query->fenced = hor_agent_check_fence(query->agent, query->request->master,
+                                          FENCE_OF(query->request), query->err);
     query->acknowledged = hor_core_acknowledged(query->agent->core, query->request->master);
 }
 
@@ -526,7 +543,7 @@ static int acknowledge_events(struct hor_soap_call *call, const struct _agt__Ack
                               struct _agt__AcknowledgeEventsResponse *response, struct hor_error *err)
 {
     struct hor_agent *agent = call->ctx;
-    struct acknowledge_query query = {.agent = agent, .request = request};
+    struct acknowledge_query query = {.agent = agent, .request = request, .err = err};
     bool passed;
     int rc = hor_agent_may_speak_for(call, request->master, err);
     if (rc < 0)
@@ -536,6 +553,8 @@ static int acknowledge_events(struct hor_soap_call *call, const struct _agt__Ack
         return rc;
     if (hor_loop_call(agent->loop, acknowledge_on_loop, &query) < 0 || !query.leader)
         return not_leading(agent, err);
+    if (query.fenced < 0)
+        return query.fenced;
     if (!query.right_run)
         return hor_error_set(err, HOR_ERR_CONFLICT, "the cluster is another run than '%.60s'",
                              request->runId);

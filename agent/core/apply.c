@@ -537,6 +537,15 @@ static void member_changed(struct hor_core *core, const struct hor_event *event)
     member->sweep = true;
 }
 
+static void master_coupled(struct hor_core *core, const struct hor_event *event)
+{
+    struct hor_core_master_known *master =
+        event->master != NULL ? hor_core_master_get(core, event->master) : NULL;
+    if (master != NULL && event->count > 0 && (uint64_t)event->count > master->fence)
+        master->fence = (uint64_t)event->count;
+    core->memory = core->memory || (master == NULL && event->master != NULL);
+}
+
 static void acknowledged(struct hor_core *core, const struct hor_event *event)
 {
     struct hor_core_master_known *master =
@@ -692,6 +701,9 @@ int hor_core_apply(struct hor_core *core, const struct hor_event *event)
         break;
     case HOR_EVENT_EVENTS_ACKNOWLEDGED:
         acknowledged(core, event);
+        break;
+    case HOR_EVENT_MASTER_COUPLED:
+        master_coupled(core, event);
         break;
     default:
         break;

@@ -189,6 +189,11 @@ struct hor_core_counts {
     const char *selection;
 };
 void hor_core_counts(const struct hor_core *core, const char *master, struct hor_core_counts *ret);
+/* Number of a Master's newest coupling, applied or on its way (hor_core_fence_ask); 0: none. */
+uint64_t hor_core_fence(const struct hor_core *core, const char *master);
+/* Leader: masterCoupled with this number is about to be submitted: it counts from now on, whatever
+ * becomes of the event. HOR_ERR_MEMORY. */
+int hor_core_fence_ask(struct hor_core *core, const char *master, uint64_t fence);
 /* The last index a Master acknowledged, 0 when none; UINT64_MAX over all when master is NULL and
  * nobody is known: the smallest of all. */
 uint64_t hor_core_acknowledged(const struct hor_core *core, const char *master);

@@ -196,6 +196,8 @@ int hor_core_snapshot(const struct hor_core *core, struct hor_buf *out)
         hor_buf_puts(out, "\n<master");
         text(out, "name", master->name);
         number(out, "acknowledged", (int64_t)master->acknowledged);
+        if (master->fence > 0)
+            number(out, "fence", (int64_t)master->fence);
         hor_buf_puts(out, "/>");
     }
     const struct hor_core_release_held *release;
@@ -438,6 +440,7 @@ static int read_start(const char *name, const char *uri, const struct hor_xml_at
         if (master == NULL)
             return bad(r, line, "a Master without name");
         master->acknowledged = (uint64_t)attr_number(a, "acknowledged", 0);
+        master->fence = (uint64_t)attr_number(a, "fence", 0);
         return HOR_OK;
     }
     if (strcmp(name, "agentState") != 0)

@@ -76,6 +76,8 @@ struct hor_core_release_held {
 struct hor_core_master_known {
     char *name;                 /* R */
     uint64_t acknowledged;      /* R */
+    uint64_t fence;             /* R: of its newest coupling */
+    uint64_t fence_asked;       /* never goes back: see hor_core_fence_ask */
     int64_t newest;             /* newest release that is complete */
     struct hor_core_link ended; /* orders in order of their ends */
     size_t ended_count;

@@ -234,6 +234,24 @@ uint64_t hor_core_acknowledged(const struct hor_core *core, const char *name)
     return least;
 }
 
+uint64_t hor_core_fence(const struct hor_core *core, const char *name)
+{
+    const struct hor_core_master_known *master = hor_map_get(core->masters, name);
+    if (master == NULL)
+        return 0;
+    return master->fence_asked > master->fence ? master->fence_asked : master->fence;
+}
+
+int hor_core_fence_ask(struct hor_core *core, const char *name, uint64_t fence)
+{
+    struct hor_core_master_known *master = hor_core_master_get(core, name);
+    if (master == NULL)
+        return HOR_ERR_MEMORY;
+    if (fence > master->fence_asked)
+        master->fence_asked = fence;
+    return HOR_OK;
+}
+
 const char *hor_core_release(const struct hor_core *core, const char *master, int64_t number)
 {
     const struct hor_core_release_held *release = hor_core_release_find(core, master, number);

@@ -52,6 +52,7 @@
     X(COMMAND_DONE, "commandDone")               /* command, outcome: done|refused, cause */       \
     X(CLUSTER_COUPLED, "clusterCoupled")         /* Master: cluster, runId, clusterIndex */        \
     X(CLUSTER_UNCOUPLED, "clusterUncoupled")     /* Master: cluster, cause */                      \
+    X(MASTER_COUPLED, "masterCoupled")           /* agents: master, count: of the coupling */      \
     X(EVENTS_ACKNOWLEDGED, "eventsAcknowledged") /* master, clusterIndex */                        \
     X(EXTERNAL_EVENT, "externalEvent")           /* name, actor, arguments */                      \
     X(NODE_WAITING, "nodeWaiting")               /* order, node, cause */                          \
