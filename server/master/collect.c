@@ -121,9 +121,11 @@ static int get_events(struct hor_coupling *coupling, int wait_ms, size_t *ret_ta
  * starts anew and asks after its cursor. */
 static int acknowledge(struct hor_coupling *coupling, struct hor_error *err)
 {
+    ULONG64 fence = coupling->fence;
     struct _agt__AcknowledgeEvents request = {.master = (char *)coupling->master->settings->cluster,
                                               .runId = coupling->run_id,
-                                              .upTo = coupling->stored};
+                                              .upTo = coupling->stored,
+                                             .fence = &fence};
     struct _agt__AcknowledgeEventsResponse *response = NULL;
     struct soap *soap = NULL;
     int rc = hor_soap_call_op(coupling->partner, agt, AcknowledgeEvents, &request, &soap, &response,

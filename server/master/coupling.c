@@ -14,6 +14,7 @@ enum {
     CALL_MS = 10000,
     BACKOFF_MS = 200,
     BACKOFF_MAX_MS = 5000,
+    BUSY_MS = 50,
     STRANGER_MS = 30000, /* unknownPartner and gap need a person: look again now and then */
     MEMBERS_MAX = 64,
 };
@@ -25,7 +26,13 @@ bool hor_coupling_may_go_on(struct hor_coupling *c)
     pthread_mutex_lock(&c->lock);
     bool ret = c->needed && c->coupled && !c->collecting_failed;
     pthread_mutex_unlock(&c->lock);
-    return ret && atomic_load(&c->master->leader) && !atomic_load(&c->master->stopping);
+    return ret && hor_coupling_is_present(c) && !atomic_load(&c->master->stopping);
+}
+
+bool hor_coupling_is_present(const struct hor_coupling *c)
+{
+    return atomic_load(&c->master->leader) &&
+           c->fence >> HOR_COUPLING_FENCE_BITS == atomic_load(&c->master->term);
 }
 
 static struct timespec after(int64_t ms)
@@ -198,15 +205,23 @@ struct known {
     struct hor_coupling *coupling;
     bool has_run;
     char run_id[64];
-    uint64_t cursor;
+    uint64_t cursor, fence;
     bool coupled;
 };
+
+/* A number that no coupling of this Master cluster had before: see agent/couple.c. */
+static uint64_t new_fence(struct hor_coupling *c, uint64_t term)
+{
+    return term << HOR_COUPLING_FENCE_BITS | (++c->sessions & ((UINT64_C(1) << HOR_COUPLING_FENCE_BITS) - 1));
+}
 
 static int ask_known(struct hor_master *master, void *arg, struct hor_error *err)
 {
     struct known *known = arg;
     struct hor_master_cluster view;
-    (void)err;
+    if (!atomic_load(&master->leader))
+        return hor_error_set(err, HOR_ERR_NOT_ACTIVE, "this Master is not the active one");
+    known->fence = new_fence(known->coupling, atomic_load(&master->term));
     if (hor_master_core_cluster(master->core, known->coupling->path, &view) != HOR_OK)
         return HOR_OK;
     known->has_run = view.run_id != NULL;
@@ -222,12 +237,21 @@ struct told {
     const char *cause;
     char *const *held; /* the orders that the cluster has */
     size_t held_count;
+    bool known; /* coupled already, as the journal says */
 };
 
 static int tell(struct hor_master *master, struct hor_master_events *events, void *arg,
                 struct hor_error *err)
 {
     struct told *told = arg;
+    if (told->type == HOR_EVENT_CLUSTER_COUPLED && !hor_coupling_is_present(told->coupling))
+        return hor_error_set(err, HOR_ERR_NOT_ACTIVE, "the active Master has changed meanwhile");
+    if (told->type == HOR_EVENT_CLUSTER_COUPLED &&
+        hor_master_core_compare(master->core, told->coupling->path, told->held, told->held_count,
+                                hor_clock_utc_us(), hor_master_collect, events) != HOR_OK)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    if (told->known) /* nothing is new but what the comparison gave */
+        return HOR_OK;
     if (told->type == HOR_EVENT_CLUSTER_COUPLED &&
         hor_master_core_is_anew(master->core, told->coupling->path) &&
         hor_master_core_recoupled(master->core, told->coupling->path, told->held, told->held_count,
@@ -251,7 +275,7 @@ static int ask_reached(struct hor_master *master, void *arg, struct hor_error *e
 {
     struct hor_coupling *c = arg;
     (void)err;
-    hor_master_core_reached(master->core, c->path, c->coupled);
+    hor_master_core_reached(master->core, c->path, c->coupled && hor_coupling_is_present(c));
     hor_master_decide(master);
     return HOR_OK;
 }
@@ -288,9 +312,11 @@ static int couple(struct hor_coupling *c, struct hor_error *err)
     int rc = hor_master_ask(c->master, ask_known, &known, err);
     if (rc != HOR_OK)
         return rc;
+    ULONG64 fence = known.fence;
     struct _agt__Couple request = {.master = (char *)c->master->settings->cluster,
                                    .runId = known.has_run ? known.run_id : NULL,
-                                   .afterEvent = known.cursor};
+                                   .afterEvent = known.cursor,
+                                   .fence = &fence};
     struct _agt__CoupleResponse *response = NULL;
     struct soap *soap = NULL;
     rc = hor_soap_call_op(c->partner, agt, Couple, &request, &soap, &response, CALL_MS, err);
@@ -306,13 +332,15 @@ static int couple(struct hor_coupling *c, struct hor_error *err)
         c->release_count = 0;
         for (int i = 0; i < response->__sizerelease && c->release_count < 64; i++)
             c->releases[c->release_count++] = response->release[i];
-        if (!known.has_run || !known.coupled) {
-            struct told told = {.coupling = c,
-                                .type = HOR_EVENT_CLUSTER_COUPLED,
-                                .held = response->order,
-                                .held_count = (size_t)response->__sizeorder};
-            rc = hor_master_transact(c->master, tell, &told, err);
-        }
+        struct told told = {.coupling = c,
+                            .type = HOR_EVENT_CLUSTER_COUPLED,
+                            .held = response->order,
+                            .held_count = (size_t)response->__sizeorder,
+                            .known = known.has_run && known.coupled};
+        c->fence = known.fence;
+        while ((rc = hor_master_transact(c->master, tell, &told, err)) == HOR_ERR_BUSY &&
+               atomic_load(&c->master->leader) && !atomic_load(&c->master->stopping))
+            hor_coupling_pause(c, BUSY_MS);
     }
     hor_soap_done(soap);
     return rc;
@@ -542,7 +570,9 @@ bool hor_master_is_coupled(const struct hor_master *master, const char *cluster)
     pthread_mutex_lock(&c->lock);
     bool ret = c->coupled;
     pthread_mutex_unlock(&c->lock);
-    return ret;
+    /* A Master that has just become active is about to couple with it. */
+    struct hor_master_cluster view;
+    return ret || (hor_master_core_cluster(master->core, cluster, &view) == HOR_OK && view.coupled);
 }
 
 void hor_master_couplings_each(struct hor_master *master, hor_coupling_fn *fn, void *ctx)

@@ -32,12 +32,17 @@ struct hor_coupling {
     struct hor_soap_partner *partner;
     char addresses[4096];
     char run_id[64];
+    uint64_t fence, sessions; /* this coupling's number: the term, and a count within it */
     uint64_t position; /* the next call reads after it */
     uint64_t stored;   /* the last event that is in our journal */
     int64_t releases[64]; /* that the cluster has */
     size_t release_count;
 };
 
+enum { HOR_COUPLING_FENCE_BITS = 24 }; /* sessions in one term */
+
+/* This Master is active, and has not been deposed since the session's Couple. Any thread. */
+bool hor_coupling_is_present(const struct hor_coupling *coupling);
 bool hor_coupling_may_go_on(struct hor_coupling *coupling);
 /* Waits that long, unless the program or our turn ends. */
 void hor_coupling_pause(struct hor_coupling *coupling, int64_t ms);

@@ -51,6 +51,7 @@ static bool has_release(const struct hor_coupling *c, int64_t number)
 int hor_coupling_give_release(struct hor_coupling *c, int64_t number, struct hor_error *err)
 {
     struct wanted wanted = {.number = number};
+    ULONG64 fence = c->fence;
     struct soap *soap = NULL;
     struct _agt__ApplyReleaseResponse *response = NULL;
     if (has_release(c, number))
@@ -62,7 +63,8 @@ int hor_coupling_give_release(struct hor_coupling *c, int64_t number, struct hor
             .number = (int)wanted.number,
             .sha256 = wanted.sha256,
             .document = {.__ptr = (unsigned char *)wanted.document.data,
-                         .__size = (int)wanted.document.len}};
+                         .__size = (int)wanted.document.len},
+            .fence = &fence};
         rc = hor_soap_call_op(c->partner, agt, ApplyRelease, &request, &soap, &response, RELEASE_MS,
                               err);
         if (rc != HOR_OK)
@@ -129,7 +131,7 @@ static void copy_order(const struct hor_master_order *order, void *ctx)
 static int ask_orders(struct hor_master *master, void *arg, struct hor_error *err)
 {
     struct handing *h = arg;
-    if (!atomic_load(&master->leader))
+    if (!hor_coupling_is_present(h->coupling))
         return hor_error_set(err, HOR_ERR_NOT_ACTIVE, "this Master is not the active one");
     hor_master_core_forward(master->core, h->coupling->path, HOR_MASTER_BATCH_ORDERS, copy_order, h);
     return HOR_OK;
@@ -145,10 +147,12 @@ static int tell_forwarded(struct hor_master *master, struct hor_master_events *e
                : hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
 }
 
+/* The session is over then, and the next coupling tells which orders arrived. */
 static int ask_not_forwarded(struct hor_master *master, void *arg, struct hor_error *err)
 {
     struct hor_coupling *c = arg;
     (void)err;
+    hor_master_core_unsettled(master->core, c->path);
     hor_master_core_forwarded(master->core, c->path, false, 0, NULL, NULL);
     return HOR_OK;
 }
@@ -156,13 +160,15 @@ static int ask_not_forwarded(struct hor_master *master, void *arg, struct hor_er
 static int accept_plan(struct hor_coupling *c, struct handing *h, struct hor_error *err)
 {
     char id[HOR_UUID_BYTES];
+    ULONG64 fence = c->fence;
     struct soap *soap = NULL;
     struct _agt__AcceptPlanResponse *response = NULL;
     hor_uuid(id);
     struct _agt__AcceptPlan request = {.master = (char *)c->master->settings->cluster,
                                        .id = id,
                                        .__sizeorder = h->count,
-                                       .order = h->orders};
+                                       .order = h->orders,
+                                       .fence = &fence};
     int rc = hor_soap_call_op(c->partner, agt, AcceptPlan, &request, &soap, &response, PLAN_MS, err);
     if (rc == HOR_OK)
         hor_log_info("cluster=%s orders=%d new=%d handed over", c->path, h->count, response->added);
@@ -205,6 +211,7 @@ struct waiting {
     struct hor_coupling *coupling;
     struct hor_event *received; /* a copy, NULL: none */
     bool done;
+    bool stranger; /* the cluster does not know what it is about */
     char text[HOR_ERROR_TEXT_BYTES];
     char skip[260]; /* the last one looked at */
 };
@@ -216,6 +223,8 @@ static int ask_command(struct hor_master *master, void *arg, struct hor_error *e
     size_t pos = 0;
     const struct hor_event *event;
     bool passed = w->skip[0] == '\0';
+    if (!hor_coupling_is_present(w->coupling))
+        return hor_error_set(err, HOR_ERR_NOT_ACTIVE, "this Master is not the active one");
     while ((event = hor_master_core_waiting(master->core, w->coupling->path, &pos)) != NULL) {
         if (passed)
             break;
@@ -224,6 +233,7 @@ static int ask_command(struct hor_master *master, void *arg, struct hor_error *e
     if (event == NULL)
         return HOR_OK;
     w->received = hor_event_copy(event);
+    hor_master_core_command_sent(master->core, event->command, true);
     return w->received != NULL ? HOR_OK : hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
 }
 
@@ -231,10 +241,17 @@ static int tell_done(struct hor_master *master, struct hor_master_events *events
                      struct hor_error *err)
 {
     struct waiting *w = arg;
+    bool here = false;
+    hor_master_core_command_sent(master->core, w->received->command, false);
+    if (w->stranger &&
+        hor_master_core_command_here(master->core, w->received->command, hor_clock_utc_us(),
+                                     hor_master_collect, events, &here) != HOR_OK)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    if (here)
+        return HOR_OK;
     struct hor_event *event = hor_master_core_command_done(
         w->received->command, w->coupling->path, w->done, w->text[0] != '\0' ? w->text : NULL,
         hor_clock_utc_us());
-    (void)master;
     if (event == NULL || hor_event_set(&event->order, w->received->order) != HOR_OK) {
         hor_event_free(event);
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
@@ -250,6 +267,7 @@ static int call_command(struct waiting *w, struct hor_error *err)
     struct hor_arena arena = {0};
     int priority = (int)e->priority;
     LONG64 start_at = e->due_at;
+    ULONG64 fence = c->fence;
     struct t__Command command = {
         .id = e->command,
         .action = e->action,
@@ -266,7 +284,8 @@ static int call_command(struct waiting *w, struct hor_error *err)
         .argument = copy_arguments(&arena, &e->arguments),
     };
     struct _agt__Command request = {.master = (char *)c->master->settings->cluster,
-                                    .command = &command};
+                                    .command = &command,
+                                    .fence = &fence};
     struct _agt__CommandResponse *response = NULL;
     struct soap *soap = NULL;
     int rc = arena.failed ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
@@ -279,6 +298,7 @@ static int call_command(struct waiting *w, struct hor_error *err)
     } else if (rc == HOR_ERR_NOT_FOUND || rc == HOR_ERR_INVALID || rc == HOR_ERR_CONFLICT ||
                rc == HOR_ERR_STATE) {
         w->done = false; /* it will not be better next time */
+        w->stranger = rc == HOR_ERR_NOT_FOUND;
         snprintf(w->text, sizeof w->text, "%s", err->text);
         rc = HOR_OK;
     }
@@ -294,6 +314,7 @@ int hor_coupling_deliver(struct hor_coupling *c, bool *ret_waiting, struct hor_e
     *ret_waiting = false;
     do {
         w.received = NULL;
+        w.stranger = false;
         w.text[0] = '\0';
         rc = hor_master_ask(c->master, ask_command, &w, err);
         if (rc != HOR_OK || w.received == NULL)

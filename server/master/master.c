@@ -10,7 +10,7 @@
 #include "lib/soap/service.h"
 #include "server/master/master.h"
 
-enum { RETRY_MS = 200, EXCHANGE_TIMEOUT_MS = 2000 };
+enum { RETRY_MS = 200 };
 
 /* ---- deciding ---- */
 
@@ -132,7 +132,8 @@ static int on_restore(const char *xml, size_t len, void *ctx, struct hor_error *
 static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
 {
     struct hor_master *master = ctx;
-    master->leader_id = leader_id;
+    atomic_store(&master->leader_id, leader_id);
+    atomic_store(&master->term, term);
     master->deciding = false;
     if (leader)
         hor_master_core_lead(master->core);
@@ -144,45 +145,14 @@ static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
     if (master->server != NULL)
         hor_http_server_wake(master->server);
     hor_master_couplings_update(master);
+    hor_master_members_role(master);
     hor_master_decide(master);
-}
-
-static void on_send(uint64_t to, const char *exchange, size_t len, void *ctx)
-{
-    struct hor_master *master = ctx;
-    hor_transport_send(master->transport, to, exchange, len);
 }
 
 static void on_fatal(const struct hor_error *err, void *ctx)
 {
     hor_log_error("journal: %s: ending", err->text);
     give_up(ctx);
-}
-
-/* Runs on a thread of the transport. */
-static int exchange(const struct hor_cluster_member *to, const char *text, size_t len, void *ctx,
-                    struct hor_error *err)
-{
-    struct hor_master *master = ctx;
-    struct hor_buf body = HOR_BUF_INIT, answer = HOR_BUF_INIT;
-    hor_buf_puts(&body, "<ExchangeJournal xmlns=\"" HOR_SOAP_NS_mst "\">");
-    hor_buf_add(&body, text, len);
-    hor_buf_puts(&body, "</ExchangeJournal>");
-    int rc = body.failed ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
-                         : hor_soap_call_text(master->member_partners[to->id - 1],
-                                              hor_buf_text(&body), &answer, EXCHANGE_TIMEOUT_MS,
-                                              err);
-    hor_buf_done(&body);
-    hor_buf_done(&answer);
-    return rc;
-}
-
-const char *hor_master_active_url(const struct hor_master *master)
-{
-    uint64_t id = master->leader_id;
-    return id >= 1 && id <= master->settings->member_count
-               ? master->settings->members[id - 1].url
-               : NULL;
 }
 
 /* ---- opening ---- */
@@ -195,34 +165,6 @@ static int open_clients(struct hor_master *master, struct hor_error *err)
                                             .ca_file = listen->ca};
     int rc = hor_http_client_new(&http, &master->http, err);
     return rc != HOR_OK ? rc : hor_http_client_new(&http, &master->exchange_http, err);
-}
-
-static int open_members(struct hor_master *master, struct hor_error *err)
-{
-    const struct hor_settings_master *s = master->settings;
-    master->members = calloc(s->member_count, sizeof *master->members);
-    master->member_partners = calloc(s->member_count, sizeof *master->member_partners);
-    if (master->members == NULL || master->member_partners == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    for (size_t i = 0; i < s->member_count; i++) {
-        const struct hor_settings_member *member = &s->members[i];
-        master->members[i] = (struct hor_cluster_member){
-            .id = i + 1, .name = member->name, .url = member->url, .witness = member->witness};
-        if (i == s->self)
-            continue;
-        char *url = hor_str_printf("%s/soap/master", member->url != NULL ? member->url : "");
-        int rc = url == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
-                             : hor_soap_partner_new(master->exchange_http,
-                                                    (const char *const *)&url, &member->name, 1,
-                                                    &master->member_partners[i], err);
-        free(url);
-        if (rc != HOR_OK)
-            return rc;
-    }
-    return s->member_count < 2
-               ? HOR_OK
-               : hor_transport_new(master->members, (unsigned)s->member_count, s->self + 1,
-                                   exchange, master, &master->transport, err);
 }
 
 static int open_cluster(struct hor_master *master, struct hor_error *err)
@@ -241,7 +183,7 @@ static int open_cluster(struct hor_master *master, struct hor_error *err)
                                   .snapshot = on_snapshot,
                                   .restore = on_restore,
                                   .role = on_role,
-                                  .send = s->member_count > 1 ? on_send : NULL,
+                                  .send = s->member_count > 1 ? hor_master_send : NULL,
                                   .fatal = on_fatal};
     int rc = hor_dir_make(s->common.data_directory, 0700, err);
     if (rc == HOR_OK)
@@ -249,21 +191,6 @@ static int open_cluster(struct hor_master *master, struct hor_error *err)
     free(directory);
     master->live = true;
     return rc;
-}
-
-static int open_server(struct hor_master *master, struct hor_error *err)
-{
-    const struct hor_settings_listen *listen = &master->settings->common.listen;
-    struct hor_http_settings settings = {.address = listen->address,
-                                         .port = listen->port,
-                                         .certificate_file = listen->certificate,
-                                         .key_file = listen->key,
-                                         .ca_file = listen->ca,
-                                         .workers = 8};
-    int rc = hor_master_service_open(master, err);
-    return rc != HOR_OK ? rc
-                        : hor_http_server_start(master->loop, &settings, hor_master_handle, master,
-                                                &master->server, err);
 }
 
 int hor_master_start(const struct hor_settings_master *settings, struct hor_loop *loop,
@@ -281,11 +208,11 @@ int hor_master_start(const struct hor_settings_master *settings, struct hor_loop
     if (rc == HOR_OK)
         rc = open_clients(master, err);
     if (rc == HOR_OK)
-        rc = open_members(master, err);
+        rc = hor_master_members_open(master, err);
     if (rc == HOR_OK)
         rc = open_cluster(master, err);
     if (rc == HOR_OK)
-        rc = open_server(master, err);
+        rc = hor_master_port_open(master, err);
     if (rc != HOR_OK) {
         hor_master_free(master);
         return rc;
@@ -311,15 +238,13 @@ void hor_master_free(struct hor_master *master)
     if (master->cluster != NULL)
         hor_cluster_close(master->cluster);
     hor_soap_service_free(master->service);
-    for (size_t i = 0; master->member_partners != NULL && i < master->settings->member_count; i++)
-        hor_soap_partner_free(master->member_partners[i]);
-    free(master->member_partners);
     free(master->members);
     if (master->http != NULL)
         hor_http_client_free(master->http);
     if (master->exchange_http != NULL)
         hor_http_client_free(master->exchange_http);
     hor_timer_free(master->decide_timer);
+    hor_timer_free(master->failback_timer);
     hor_master_core_free(master->core);
     free(master->logged_problem);
     free(master);

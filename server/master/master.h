@@ -21,6 +21,8 @@ enum {
     HOR_MASTER_COMMIT_MS = 15000,   /* how long a call waits for its commit */
 };
 
+#define HOR_MASTER_EXCHANGE_ACTION "\"urn:horarium:master:1:ExchangeJournal\""
+
 struct hor_soap_service;
 struct hor_soap_partner;
 struct hor_coupling;
@@ -38,22 +40,22 @@ struct hor_master {
     struct hor_master_core *core;
     struct hor_cluster *cluster;
     struct hor_cluster_member *members;
-    struct hor_soap_partner **member_partners; /* by index; the own one is NULL */
     struct hor_transport *transport;
     struct hor_http_client *http, *exchange_http; /* consensus does not wait for anything else */
     struct hor_http_server *server;
     struct hor_soap_service *service;
-    struct hor_timer *decide_timer;
+    struct hor_timer *decide_timer, *failback_timer;
+    int64_t steady_since_ms; /* the member that should be active has been current since then */
     struct hor_coupling *couplings; /* one for each agent cluster that was ever configured */
     int64_t coupled_release;        /* the couplings' addresses are of this release */
     bool live;                      /* the journal was replayed */
     bool kick;                      /* something was applied that may be work for a coupling */
     bool deciding;                  /* events of hor_master_core_decide are under way */
     int exit_status;
-    uint64_t leader_id;
     char *logged_problem;
 
     atomic_bool leader, stopping; /* any thread */
+    atomic_uint_fast64_t leader_id, term; /* any thread; leader_id 0: nobody is known */
     atomic_uint_fast64_t events_applied, orders_ended, commands; /* for /metrics; any thread */
 };
 
@@ -63,8 +65,17 @@ int hor_master_start(const struct hor_settings_master *settings, struct hor_loop
 void hor_master_free(struct hor_master *master);
 /* Decides, submits, and sets the timer for the next time. */
 void hor_master_decide(struct hor_master *master);
-/* The address of the active member; NULL: none known. */
+
+/* ---- members.c ---- */
+int hor_master_members_open(struct hor_master *master, struct hor_error *err);
+/* Id of the member of that name; 0: none. Any thread. */
+uint64_t hor_master_member(const struct hor_master *master, const char *name);
+/* The address of the active member; NULL: none known. Any thread. */
 const char *hor_master_active_url(const struct hor_master *master);
+/* Passes leadership on. HOR_ERR_STATE: that member is not there, or lags; HOR_ERR_NOT_ACTIVE. Loop. */
+int hor_master_pass_on(struct hor_master *master, uint64_t to, struct hor_error *err);
+void hor_master_members_role(struct hor_master *master); /* after a change of leadership */
+void hor_master_send(uint64_t to, const char *text, size_t len, void *ctx); /* of hor_cluster_ops */
 
 /* ---- transact.c: from other threads ---- */
 /* Runs fn on the loop's thread and gives its result. HOR_ERR_STATE: the program ends. Any thread. */
@@ -90,7 +101,7 @@ void hor_master_couplings_stop(struct hor_master *master); /* and waits; loop st
 /* Any thread: a partner with the cluster's members, or with one of them; the caller owns it. */
 int hor_master_cluster_partner(struct hor_master *master, const char *cluster, const char *member,
                                struct hor_soap_partner **ret, struct hor_error *err);
-/* Is the coupling with this cluster alive? Loop thread. */
+/* Is the coupling with this cluster alive, or was it when a Master was active last? Loop thread. */
 bool hor_master_is_coupled(const struct hor_master *master, const char *cluster);
 
 struct hor_coupling_state {
@@ -104,11 +115,26 @@ typedef void hor_coupling_fn(const struct hor_coupling_state *state, void *ctx);
 void hor_master_couplings_each(struct hor_master *master, hor_coupling_fn *fn, void *ctx);
 
 /* ---- service.c ---- */
-int hor_master_service_open(struct hor_master *master, struct hor_error *err);
-enum hor_http_outcome hor_master_handle(const struct hor_http_request *request,
-                                        struct hor_http_response *response, void *ctx);
-/* ---- state.c: what GetState and GetOrderState answer ---- */
+struct hor_soap_operation;
+const struct hor_soap_operation *hor_master_operations(void);
+
+/* ---- commands.c ---- */
 struct hor_soap_call;
+struct _mst__ListCommands;
+struct _mst__ListCommandsResponse;
+int hor_master_list_commands(struct hor_soap_call *call, const struct _mst__ListCommands *request,
+                             struct _mst__ListCommandsResponse *response, struct hor_error *err);
+
+/* ---- port.c: who may call, HTTP ---- */
+struct _mst__ExchangeJournal;
+struct _mst__ExchangeJournalResponse;
+int hor_master_port_open(struct hor_master *master, struct hor_error *err);
+int hor_master_exchange_journal(struct hor_soap_call *call,
+                                const struct _mst__ExchangeJournal *request,
+                                struct _mst__ExchangeJournalResponse *response,
+                                struct hor_error *err);
+
+/* ---- state.c: what GetState and GetOrderState answer ---- */
 struct _mst__GetState;
 struct _mst__GetStateResponse;
 struct _mst__GetOrderState;

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/str.h"
-#include "lib/config/settings.h"
 #include "lib/model/plan.h"
 #include "lib/soap/client.h"
 #include "lib/soap/event.h"
@@ -135,16 +133,83 @@ struct command_change {
     struct hor_master_command command;
     struct hor_master_answer answer;
     bool coupled;
+    bool repeated;
+    uint64_t to; /* of a switch: the member that is to lead */
 };
+
+/* Leadership goes to a member that could take it at once, or the command is refused. */
+static int check_switch(struct hor_master *master, struct command_change *change,
+                        struct hor_error *err)
+{
+    const char *name = change->command.agent;
+    change->to = hor_master_member(master, name);
+    if (change->to == 0)
+        return hor_error_set(err, HOR_ERR_NOT_FOUND, "Master cluster '%s' has no member '%.100s'",
+                             master->settings->cluster, name != NULL ? name : "");
+    if (master->settings->members[change->to - 1].witness)
+        return hor_error_set(err, HOR_ERR_INVALID, "member '%s' is a witness: it never leads", name);
+    if (change->to != master->settings->self + 1 &&
+        !hor_cluster_caught_up(master->cluster, change->to))
+        return hor_error_set(err, HOR_ERR_CONFLICT, "member '%s' does not answer or is not up to date",
+                             name);
+    return HOR_OK;
+}
 
 static int change_command(struct hor_master *master, struct hor_master_events *events, void *arg,
                           struct hor_error *err)
 {
     struct command_change *change = arg;
-    int rc = hor_master_core_command(master->core, &change->command, hor_clock_utc_us(),
+    int rc = hor_str_equal(change->command.action, "switch") ? check_switch(master, change, err)
+                                                             : HOR_OK;
+    if (rc != HOR_OK)
+        return rc;
+    rc = hor_master_core_command(master->core, &change->command, hor_clock_utc_us(),
                                      hor_master_collect, events, &change->answer, err);
     change->coupled = hor_master_is_coupled(master, change->answer.cluster);
+    change->repeated = rc == HOR_ERR_EXISTS;
     return rc == HOR_ERR_EXISTS ? HOR_OK : rc;
+}
+
+static int ask_pass_on(struct hor_master *master, void *arg, struct hor_error *err)
+{
+    const struct command_change *change = arg;
+    return change->to == master->settings->self + 1 ? HOR_OK
+                                                    : hor_master_pass_on(master, change->to, err);
+}
+
+static int fill_result(struct hor_soap_call *call, const struct t__Command *c, const char *outcome,
+                       const char *text, struct _mst__CommandResponse *response,
+                       struct hor_error *err)
+{
+    struct t__CommandResult *result = hor_soap_alloc(call->soap, sizeof *result);
+    const char *object = c->order != NULL     ? c->order
+                         : c->chain != NULL   ? c->chain
+                         : c->command != NULL ? c->command
+                         : c->agent != NULL   ? c->agent
+                                              : "";
+    if (result == NULL || (result->object = hor_soap_string(call->soap, object)) == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    result->outcome = (char *)outcome;
+    result->text = text[0] != '\0' ? hor_soap_string(call->soap, text) : NULL;
+    response->result = result;
+    return HOR_OK;
+}
+
+/* Waits until somebody else leads: then the caller is sent there, and finds it done. */
+static int passed_on(struct hor_soap_call *call, struct command_change *change,
+                     struct _mst__CommandResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    const struct t__Command as = {.agent = (char *)change->command.agent};
+    const char *text = "";
+    if (!change->repeated && hor_master_ask(master, ask_pass_on, change, err) != HOR_OK)
+        text = err->text; /* it stays the wish: see members.c */
+    else if (change->to != master->settings->self + 1) {
+        if (hor_soap_park(call, COMMAND_WAIT_MS) == HOR_SOAP_PARKED)
+            return HOR_SOAP_PARKED;
+        text = "leadership has not moved yet";
+    }
+    return fill_result(call, &as, text[0] == '\0' ? "done" : "waiting", text, response, err);
 }
 
 /* The coupling delivers what waits for a cluster; this call waits for its answer by being run again,
@@ -165,6 +230,7 @@ static int command(struct hor_soap_call *call, const struct _mst__Command *reque
                     .outcome = c->outcome,
                     .actor = c->actor,
                     .reason = c->reason,
+                    .command = c->command,
                     .start_at = c->startAt != NULL ? *c->startAt : HOR_EVENT_NONE,
                     .priority = c->priority != NULL ? *c->priority : HOR_EVENT_NONE,
                     .arguments = &arguments}};
@@ -179,6 +245,8 @@ static int command(struct hor_soap_call *call, const struct _mst__Command *reque
     if (rc != HOR_OK)
         return not_active(call, rc);
     atomic_fetch_add(&master->commands, 1);
+    if (change.to != 0 && change.answer.kind == HOR_MASTER_DONE)
+        return passed_on(call, &change, response, err);
     bool open = change.answer.kind == HOR_MASTER_REMOTE || change.answer.kind == HOR_MASTER_WAITING;
     if (open && change.coupled && hor_soap_park(call, COMMAND_WAIT_MS) == HOR_SOAP_PARKED)
         return HOR_SOAP_PARKED;
@@ -186,18 +254,11 @@ static int command(struct hor_soap_call *call, const struct _mst__Command *reque
         snprintf(change.answer.text, sizeof change.answer.text,
                  "%.400s has not answered yet; the command is delivered when it does",
                  change.answer.cluster);
-    struct t__CommandResult *result = hor_soap_alloc(call->soap, sizeof *result);
-    if (result == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    result->object = hor_soap_string(
-        call->soap, c->order != NULL ? c->order : c->chain != NULL ? c->chain : c->agent);
-    result->outcome = (char *)(open                                    ? "waiting"
-                               : change.answer.kind == HOR_MASTER_DONE ? "done"
-                                                                       : "refused");
-    if (change.answer.text[0] != '\0')
-        result->text = hor_soap_string(call->soap, change.answer.text);
-    response->result = result;
-    return HOR_OK;
+    return fill_result(call, c,
+                       open                                      ? "waiting"
+                       : change.answer.kind == HOR_MASTER_DONE ? "done"
+                                                               : "refused",
+                       change.answer.text, response, err);
 }
 
 /* ---- events ---- */
@@ -334,19 +395,6 @@ static int read_log(struct hor_soap_call *call, const struct _mst__ReadLog *requ
     return rc;
 }
 
-/* ---- ExchangeJournal ---- */
-
-static int exchange_journal(struct hor_soap_call *call, const struct _mst__ExchangeJournal *request,
-                            struct _mst__ExchangeJournalResponse *response, struct hor_error *err)
-{
-    struct hor_master *master = call->ctx;
-    size_t len = 0;
-    const char *body = hor_http_body(call->http, &len);
-    (void)request;
-    (void)response;
-    return hor_cluster_deliver(master->cluster, body, len, err);
-}
-
 /* ---- the table and who may use it ---- */
 
 static const struct hor_soap_operation operations[] = {
@@ -359,136 +407,9 @@ static const struct hor_soap_operation operations[] = {
     HOR_SOAP_OPERATION(mst, GetEvents, "supervisor", false, get_events),
     HOR_SOAP_OPERATION(mst, AcknowledgeEvents, "supervisor", false, acknowledge_events),
     HOR_SOAP_OPERATION(mst, ReadLog, "supervisor", false, read_log),
-    HOR_SOAP_OPERATION(mst, ExchangeJournal, "member", false, exchange_journal),
+    HOR_SOAP_OPERATION(mst, ListCommands, "supervisor", false, hor_master_list_commands),
+    HOR_SOAP_OPERATION(mst, ExchangeJournal, "member", false, hor_master_exchange_journal),
     HOR_SOAP_OPERATIONS_END,
 };
 
-/* Programs are known by their certificate. Without TLS, which is for tests, nobody can be known. */
-static int authenticate(const struct hor_http_request *request, const char *wsse_user,
-                        const char *wsse_password, struct hor_identity *who, void *ctx,
-                        struct hor_error *err)
-{
-    const char *name = hor_http_certificate_name(request);
-    (void)wsse_user;
-    (void)wsse_password;
-    (void)ctx;
-    if (name == NULL && hor_http_is_tls(request))
-        return hor_error_set(err, HOR_ERR_UNAUTHENTICATED,
-                             "a Master talks to programs: a client certificate is needed");
-    snprintf(who->user, sizeof who->user, "%s", name != NULL ? name : "");
-    snprintf(who->from, sizeof who->from, "%s", hor_http_peer(request));
-    who->program = true;
-    return HOR_OK;
-}
-
-static bool is_member(const struct hor_master *master, const char *name)
-{
-    for (size_t i = 0; i < master->settings->member_count; i++)
-        if (strcmp(master->settings->members[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static int authorize(const struct hor_identity *who, const struct hor_soap_operation *operation,
-                     void *ctx, struct hor_error *err)
-{
-    const struct hor_master *master = ctx;
-    bool plain = who->user[0] == '\0' && master->settings->common.listen.certificate == NULL;
-    if (plain || operation->right[0] == '\0')
-        return HOR_OK;
-    bool member = is_member(master, who->user);
-    if (strcmp(operation->right, "member") == 0 && !member)
-        return hor_error_set(err, HOR_ERR_DENIED, "'%.100s' is no member of Master cluster '%s'",
-                             who->user, master->settings->cluster);
-    return HOR_OK;
-}
-
-static void audit(const struct hor_soap_call *call, const struct hor_soap_operation *operation,
-                  int rc, const struct hor_error *err, void *ctx)
-{
-    (void)ctx;
-    (void)err; /* lib/soap logs refusals */
-    if (rc == HOR_OK)
-        hor_log_debug("%s by '%s' from %s", operation->name, call->who->user, call->who->from);
-}
-
-int hor_master_service_open(struct hor_master *master, struct hor_error *err)
-{
-    static const struct hor_soap_policy policy = {
-        .authenticate = authenticate, .authorize = authorize, .audit = audit};
-    return hor_soap_service_new("master", hor_datadir(), operations, &policy, master,
-                                &master->service, err);
-}
-
-/* ---- HTTP ---- */
-
-struct figures {
-    struct hor_cluster_status status;
-    size_t clusters, coupled;
-};
-
-static void count_cluster(const struct hor_coupling_state *state, void *ctx)
-{
-    struct figures *figures = ctx;
-    figures->clusters++;
-    figures->coupled += strcmp(state->state, "coupled") == 0;
-}
-
-static int ask_figures(struct hor_master *master, void *arg, struct hor_error *err)
-{
-    struct figures *figures = arg;
-    (void)err;
-    hor_cluster_get_status(master->cluster, &figures->status);
-    hor_master_couplings_each(master, count_cluster, figures);
-    return HOR_OK;
-}
-
-static void write_metrics(struct hor_master *master, const struct figures *f, struct hor_buf *out)
-{
-    const struct {
-        const char *name, *type, *help;
-        unsigned long long value;
-    } rows[] = {
-        {"horarium_master_active", "gauge", "1 when this member decides", f->status.leader},
-        {"horarium_journal_index", "gauge", "last applied index", f->status.applied_index},
-        {"horarium_journal_uncommitted", "gauge", "events not yet committed", f->status.uncommitted},
-        {"horarium_master_clusters", "gauge", "agent clusters", f->clusters},
-        {"horarium_master_clusters_coupled", "gauge", "agent clusters in touch", f->coupled},
-        {"horarium_events_applied_total", "counter", "events applied since start",
-         atomic_load(&master->events_applied)},
-        {"horarium_orders_ended_total", "counter", "orders ended since start",
-         atomic_load(&master->orders_ended)},
-        {"horarium_commands_total", "counter", "commands received since start",
-         atomic_load(&master->commands)},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        hor_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", rows[i].name, rows[i].help,
-                       rows[i].name, rows[i].type, rows[i].name, rows[i].value);
-}
-
-enum hor_http_outcome hor_master_handle(const struct hor_http_request *request,
-                                        struct hor_http_response *response, void *ctx)
-{
-    struct hor_master *master = ctx;
-    const char *path = hor_http_path(request);
-    struct figures figures = {0};
-    struct hor_error err = {0};
-    bool metrics = strcmp(path, "/metrics") == 0, health = strcmp(path, "/healthz") == 0;
-    if (hor_str_starts(path, "/soap/"))
-        return hor_soap_handle(master->service, request, response);
-    hor_http_header(response, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    if (!metrics && !health) {
-        response->status = 404;
-        hor_buf_puts(&response->body, "not found\n");
-    } else if (hor_master_ask(master, ask_figures, &figures, &err) != HOR_OK) {
-        response->status = 503;
-        hor_buf_printf(&response->body, "%s\n", err.text);
-    } else if (metrics)
-        write_metrics(master, &figures, &response->body);
-    else if (figures.status.leader_id == 0) {
-        response->status = 503;
-        hor_buf_puts(&response->body, "no active Master\n");
-    } else
-        hor_buf_puts(&response->body, figures.status.leader ? "active\n" : "stand-by\n");
-    return HOR_HTTP_ANSWER;
-}
+const struct hor_soap_operation *hor_master_operations(void) { return operations; }

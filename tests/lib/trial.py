@@ -48,15 +48,16 @@ class Failed(Exception):
 
 
 class Trial:
-    def __init__(self, agents=1, examples=True, keep=False):
+    def __init__(self, agents=1, examples=True, keep=False, masters=1):
         self.dir = tempfile.mkdtemp(prefix="horarium-", dir=os.environ.get("TMPDIR"))
         self.keep = keep or bool(os.environ.get("HOR_KEEP"))
         self.base = free_port_base()
         self.agents = agents
+        self.masters = [f"m{i + 1}" for i in range(masters)]
         self.processes = {}
-        self.environment = dict(os.environ, PORT_BASE=str(self.base), AGENTS=str(agents), BINDIR=BUILD, LIBEXECDIR=BUILD,
+        self.environment = dict(os.environ, PORT_BASE=str(self.base), AGENTS=str(agents), MASTERS=str(masters), BINDIR=BUILD, LIBEXECDIR=BUILD,
                                 HORARIUM_DATADIR=SOURCE, TRIAL_PASSWORD="trial-password")
-        self.names = [f"a{i + 1}" for i in range(agents)] + ["m1", "supervisor"]
+        self.names = [f"a{i + 1}" for i in range(agents)] + self.masters + ["supervisor"]
         if not examples:
             os.makedirs(self.path("repository", "placeholder"))
         self.trial("init")

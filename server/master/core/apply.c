@@ -180,7 +180,9 @@ static int order_moves(struct hor_master_core *core, const struct hor_event *eve
         hor_master_entry_leaves(core, entry);
         entry->away = true;
         entry->forwarding = false;
-        return HOR_OK;
+        return hor_str_equal(event->mark, "again") && hor_master_entry_not_started(entry)
+                   ? hor_master_entry_comes(core, entry)
+                   : HOR_OK;
     case HOR_EVENT_ORDER_CHANGED:
         return order_changed(core, entry, event);
     case HOR_EVENT_ORDER_STARTED:
@@ -275,6 +277,10 @@ static int command(struct hor_master_core *core, const struct hor_event *event)
     request->kind = hor_str_equal(event->outcome, "done") ? HOR_MASTER_DONE : HOR_MASTER_REFUSED;
     request->done_index = event->index;
     request->done_us = event->at_us;
+    if (request->kind == HOR_MASTER_DONE && request->received != NULL &&
+        hor_str_equal(request->received->action, "switch") &&
+        hor_event_set(&core->preferred, request->received->agent) != HOR_OK)
+        return HOR_ERR_MEMORY;
     return hor_event_set(&request->text, event->cause);
 }
 
@@ -367,6 +373,7 @@ bool hor_master_core_takes(const struct hor_master_core *core, const char *clust
     case HOR_EVENT_RELEASE_DROPPED:
     case HOR_EVENT_PLAN_ACCEPTED:
     case HOR_EVENT_EVENTS_ACKNOWLEDGED:
+    case HOR_EVENT_MASTER_COUPLED:
         return false;
     case HOR_EVENT_ORDER_ADDED: /* ours says the same, and orderForwarded that it is there */
         if (event->order != NULL && hor_map_get(core->orders, event->order) != NULL)

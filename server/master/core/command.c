@@ -8,7 +8,7 @@
 struct deciding {
     const struct hor_master_command *command;
     int64_t now_us;
-    struct hor_event *events[3];
+    struct hor_event *events[4];
     size_t count;
 };
 
@@ -36,6 +36,7 @@ static int received(struct deciding *d, const char *cluster)
         hor_event_set(&event->agent, c->agent) != HOR_OK ||
         hor_event_set(&event->node, c->node) != HOR_OK ||
         hor_event_set(&event->outcome, c->outcome) != HOR_OK ||
+        hor_event_set(&event->name, c->command) != HOR_OK ||
         hor_event_set(&event->cluster, cluster) != HOR_OK ||
         (c->arguments != NULL &&
          hor_arguments_copy(&event->arguments, c->arguments) != HOR_OK))
@@ -135,7 +136,8 @@ static int order_command(struct hor_master_core *core, struct deciding *d,
         snprintf(text, sizeof text, "the order has ended: %s", hor_master_state_name(entry));
         return refuse(d, answer, text);
     }
-    if (entry->away || entry->forwarding)
+    if (entry->away || entry->forwarding ||
+        !hor_master_place_settled(hor_map_get(core->places, entry->cluster)))
         return pass_on(d, entry->cluster, answer);
     if (entry->under_way)
         return hor_error_set(err, HOR_ERR_BUSY, "order '%s' is being changed", id);
@@ -143,6 +145,45 @@ static int order_command(struct hor_master_core *core, struct deciding *d,
     if (rc == HOR_OK && answer->kind == HOR_MASTER_DONE)
         entry->under_way = true;
     return rc;
+}
+
+/* The member is to lead: it becomes the preferred one, and the shell passes leadership on. */
+static int switch_command(struct deciding *d, struct hor_master_answer *answer)
+{
+    if (received(d, NULL) != HOR_OK)
+        return HOR_ERR_MEMORY;
+    answer->kind = HOR_MASTER_DONE;
+    return answered(d, true, NULL);
+}
+
+static int revoke_command(struct hor_master_core *core, struct deciding *d,
+                          struct hor_master_answer *answer, struct hor_error *err)
+{
+    const char *id = d->command->command;
+    const struct hor_master_request *request = hor_map_get(core->requests, id);
+    char cause[500];
+    if (request == NULL || request->received == NULL)
+        return hor_error_set(err, HOR_ERR_NOT_FOUND, "Master '%s' has no command '%s'", core->name, id);
+    if (request->kind != HOR_MASTER_WAITING)
+        return refuse(d, answer, "the command does not wait any more: it was answered");
+    if (request->sent)
+        return refuse(d, answer, "the command was sent, and its answer is not here: whether it was "
+                                 "carried out is not known before its cluster is reached");
+    if (received(d, NULL) != HOR_OK)
+        return HOR_ERR_MEMORY;
+    struct hor_event *event = event_of(d, HOR_EVENT_COMMAND_DONE);
+    snprintf(cause, sizeof cause, "revoked by %.200s", d->command->actor != NULL ? d->command->actor : "somebody");
+    if (event == NULL || hor_event_set(&event->command, id) != HOR_OK ||
+        hor_event_set(&event->order, request->received->order) != HOR_OK ||
+        hor_event_set(&event->outcome, "refused") != HOR_OK ||
+        hor_event_set(&event->cause, cause) != HOR_OK)
+        return HOR_ERR_MEMORY;
+    if (!hor_master_place_settled(hor_map_get(core->places, request->received->cluster)))
+        snprintf(answer->text, sizeof answer->text,
+                 "it is not delivered any more; whether it was before the active Master changed is "
+                 "not known until its cluster is reached");
+    answer->kind = HOR_MASTER_DONE;
+    return answered(d, true, answer->text[0] != '\0' ? answer->text : NULL);
 }
 
 /* The way out of unknownPartner and gap: forget what is known of the cluster's journal. */
@@ -219,6 +260,10 @@ int hor_master_core_command(struct hor_master_core *core, const struct hor_maste
         rc = order_command(core, &d, &answer, err);
     else if (command->chain != NULL)
         rc = chain_command(core, &d, &answer, err);
+    else if (command->command != NULL && strcmp(command->action, "revoke") == 0)
+        rc = revoke_command(core, &d, &answer, err);
+    else if (command->agent != NULL && strcmp(command->action, "switch") == 0)
+        rc = switch_command(&d, &answer);
     else if (command->agent != NULL)
         rc = agent_command(core, &d, &answer, err);
     else
@@ -246,13 +291,54 @@ struct hor_event *hor_master_core_command_done(const char *id, const char *clust
     return event;
 }
 
+int hor_master_core_command_here(struct hor_master_core *core, const char *id, int64_t now_us,
+                                 hor_master_emit_fn *emit, void *ctx, bool *ret_here)
+{
+    const struct hor_master_request *request = hor_map_get(core->requests, id);
+    const struct hor_event *e = request != NULL ? request->received : NULL;
+    struct hor_master_entry *entry =
+        e != NULL && e->order != NULL ? hor_map_get(core->orders, e->order) : NULL;
+    *ret_here = entry != NULL && !entry->away && !entry->forwarding && !entry->under_way &&
+                entry->state != HOR_MASTER_ENDED && request->kind == HOR_MASTER_WAITING;
+    if (!*ret_here)
+        return HOR_OK;
+    struct hor_master_command command = {.id = e->command,
+                                         .action = e->action,
+                                         .order = e->order,
+                                         .actor = e->actor,
+                                         .reason = e->reason,
+                                         .start_at = e->due_at,
+                                         .priority = e->priority,
+                                         .arguments = &e->arguments};
+    struct deciding d = {.command = &command, .now_us = now_us};
+    struct hor_master_answer answer = {.kind = HOR_MASTER_REFUSED};
+    int rc = act_here(&d, entry, &answer);
+    if (rc == HOR_OK && answer.kind == HOR_MASTER_DONE)
+        entry->under_way = true;
+    for (size_t i = 0; i < d.count; i++)
+        /* that it was received stands in the journal already */
+        if (rc == HOR_OK && d.events[i]->type != HOR_EVENT_COMMAND_RECEIVED)
+            emit(d.events[i], ctx);
+        else
+            hor_event_free(d.events[i]);
+    return rc;
+}
+
+void hor_master_core_command_sent(struct hor_master_core *core, const char *id, bool sent)
+{
+    struct hor_master_request *request = hor_map_get(core->requests, id);
+    if (request != NULL)
+        request->sent = sent;
+}
+
 const struct hor_event *hor_master_core_waiting(const struct hor_master_core *core,
                                                 const char *cluster, size_t *pos)
 {
     const struct hor_master_request *request;
     while ((request = hor_map_next(core->requests, pos, NULL)) != NULL)
         if (request->kind == HOR_MASTER_WAITING && request->received != NULL &&
-            hor_str_equal(request->received->cluster, cluster))
+            (cluster == NULL ? request->received->cluster != NULL
+                             : hor_str_equal(request->received->cluster, cluster)))
             return request->received;
     return NULL;
 }

@@ -61,6 +61,15 @@ const char *hor_master_core_problem(const struct hor_master_core *core);
 /* The leader's coupling with an agent cluster (not replicated). Orders whose start passes while their
  * cluster is not reached fall under their schedule's rule for missed starts. */
 void hor_master_core_reached(struct hor_master_core *core, const char *cluster, bool reached);
+/* Loses certainty: a call that gives orders had no answer: it is not certain any more which the cluster has. The same
+ * is true of every cluster after hor_master_core_lead. Until hor_master_core_compare and hor_master_core_reached nothing is
+ * decided about orders that are here for that cluster: commands for them wait, none is missed. */
+void hor_master_core_unsettled(struct hor_master_core *core, const char *cluster);
+/* The cluster has told what it was given (`held`), and what earlier couplings still send it refuses.
+ * Emits what follows: orders that are there after all, commands for those that it should not have,
+ * and ends of those whose start was missed meanwhile. Nothing when it was certain before. */
+int hor_master_core_compare(struct hor_master_core *core, const char *cluster, char *const *held,
+                            size_t held_count, int64_t now_us, hor_master_emit_fn *emit, void *ctx);
 
 /* ---- releases ---- */
 
@@ -116,6 +125,7 @@ int hor_master_core_forwarded(struct hor_master_core *core, const char *cluster,
 
 struct hor_master_command { /* xsd type t:Command; all borrowed */
     const char *id, *action, *order, *chain, *agent, *node, *outcome, *actor, *reason;
+    const char *command; /* that is to be revoked */
     int64_t start_at, priority;
     const struct hor_arguments *arguments;
 };
@@ -139,7 +149,13 @@ int hor_master_core_command(struct hor_master_core *core, const struct hor_maste
 /* The event commandDone of a command that a cluster answered. NULL: out of memory. */
 struct hor_event *hor_master_core_command_done(const char *id, const char *cluster, bool done,
                                                const char *cause, int64_t now_us);
-/* Waiting commands of a cluster, oldest first, start with *pos = 0; NULL: no more. The event is its
+/* The cluster has not got the command's order: emits the effect and commandDone when the order is
+ * here; false: it is not. HOR_ERR_MEMORY. */
+int hor_master_core_command_here(struct hor_master_core *core, const char *id, int64_t now_us,
+                                 hor_master_emit_fn *emit, void *ctx, bool *ret_here);
+/* The command is on its way to its cluster (which makes it hard to revoke), or the answer came. */
+void hor_master_core_command_sent(struct hor_master_core *core, const char *id, bool sent);
+/* Waiting commands of a cluster (NULL: of all), oldest first, start with *pos = 0; NULL: no more. The event is its
  * commandReceived. */
 const struct hor_event *hor_master_core_waiting(const struct hor_master_core *core,
                                                 const char *cluster, size_t *pos);
@@ -170,6 +186,8 @@ const char *hor_master_core_held(const struct hor_master_core *core, size_t *pos
  * what concerns that cluster alone. */
 bool hor_master_core_takes(const struct hor_master_core *core, const char *cluster,
                            const struct hor_event *event);
+/* The member that a person switched to last; NULL: nobody did. */
+const char *hor_master_core_preferred(const struct hor_master_core *core);
 /* The Supervisor has stored everything up to this index. */
 uint64_t hor_master_core_acknowledged(const struct hor_master_core *core);
 

@@ -19,6 +19,9 @@ void hor_master_core_lead(struct hor_master_core *core)
     core->missed_checked_us = 0;
     while ((entry = hor_map_next(core->orders, &pos, NULL)) != NULL)
         entry->under_way = entry->forwarding = false;
+    struct hor_master_place *place;
+    for (pos = 0; (place = hor_map_next(core->places, &pos, NULL)) != NULL;)
+        place->settled = false;
 }
 
 static void set_free(struct hor_master_core *core, struct hor_event *const *events, size_t count)
@@ -47,6 +50,8 @@ const char *hor_master_core_problem(const struct hor_master_core *core) { return
 void hor_master_core_reached(struct hor_master_core *core, const char *cluster, bool reached)
 {
     struct hor_master_place *place = hor_master_place(core, cluster);
+    if (place != NULL && reached)
+        place->settled = true;
     if (place != NULL)
         place->reached = reached;
 }
@@ -169,7 +174,8 @@ static struct hor_map *latest_of(const struct hor_master_place *place, int64_t n
     return latest;
 }
 
-static int find_missed(struct hor_master_core *core, struct hor_master_place *place, int64_t now_us)
+int hor_master_find_missed(struct hor_master_core *core, struct hor_master_place *place,
+                           int64_t now_us)
 {
     struct hor_map *latest = latest_of(place, now_us);
     size_t pos = 0;
@@ -208,8 +214,8 @@ static int find_all_missed(struct hor_master_core *core, int64_t now_us)
         return HOR_OK;
     core->missed_checked_us = now_us;
     while (rc == HOR_OK && (place = hor_map_next(core->places, &pos, NULL)) != NULL)
-        if (!place->reached && hor_map_count(place->here) > 0)
-            rc = find_missed(core, place, now_us);
+        if (!place->reached && hor_map_count(place->here) > 0 && hor_master_place_settled(place))
+            rc = hor_master_find_missed(core, place, now_us);
     return rc;
 }
 
@@ -237,7 +243,7 @@ int64_t hor_master_core_next_due(const struct hor_master_core *core, int64_t now
     size_t pos = 0;
     const struct hor_master_place *place;
     while ((place = hor_map_next(core->places, &pos, NULL)) != NULL)
-        if (!place->reached && hor_map_count(place->here) > 0 &&
+        if (!place->reached && hor_map_count(place->here) > 0 && hor_master_place_settled(place) &&
             now_us + CHECK_MISSED_S * HOR_MASTER_US < midnight)
             return now_us + CHECK_MISSED_S * HOR_MASTER_US;
     return midnight;

@@ -308,3 +308,5 @@ uint64_t hor_master_core_acknowledged(const struct hor_master_core *core)
 {
     return core->acknowledged;
 }
+
+const char *hor_master_core_preferred(const struct hor_master_core *core) { return core->preferred; }

@@ -124,6 +124,12 @@ static int queue(struct making *m, struct hor_event *event, struct hor_error *er
                : hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
 }
 
+static bool may_be_there(const struct hor_master_core *core, const struct hor_master_entry *entry)
+{
+    return entry->away || entry->forwarding ||
+           !hor_master_place_settled(hor_map_get(core->places, entry->cluster));
+}
+
 /* Orders that the plan wants: new ones, and those not started that go over to the release; of those that
  * were handed over only the ones whose chain stayed where they are. */
 static int want(struct making *m, const struct hor_planned *planned, struct hor_error *err)
@@ -136,7 +142,7 @@ static int want(struct making *m, const struct hor_planned *planned, struct hor_
     if (entry->under_way || !hor_master_entry_not_started(entry) ||
         entry->release == m->release->number)
         return HOR_OK;
-    if ((entry->away || entry->forwarding) &&
+    if (may_be_there(m->core, entry) &&
         (strcmp(entry->chain, planned->schedule->chain_path) != 0 ||
          strcmp(entry->cluster, planned->schedule->chain->cluster_path) != 0))
         return HOR_OK;
@@ -153,7 +159,7 @@ static int unwant(struct making *m, struct hor_master_entry *entry, struct hor_e
     snprintf(cause, sizeof cause, "release %" PRId64 " does not plan it any more",
              m->release->number);
     snprintf(id, sizeof id, "replan-%" PRId64 "-%.250s", m->release->number, entry->id);
-    bool there = entry->away || entry->forwarding;
+    bool there = may_be_there(m->core, entry);
     if (there && hor_map_get(m->core->requests, id) != NULL)
         return HOR_OK;
     struct hor_event *event =

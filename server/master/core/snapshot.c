@@ -7,14 +7,15 @@
 
 /* The state as events, one a line, which say what is and not what happened: where a field has no
  * other use for that type it carries what the type lacks. The table of both readings:
- *   eventsAcknowledged clusterIndex: acknowledged by the Supervisor; startedAt: first release
+ *   eventsAcknowledged clusterIndex: acknowledged by the Supervisor; startedAt: first release; agent:
+ *                      the member that a person switched to
  *   releasePart        text: the document so far; part, parts
  *   releaseApplied     state: deployed; startedAt: when
  *   planMade           as it is
  *   clusterCoupled     clusterIndex: cursor; state: coupled; action: recouple; endedAt: since
  *   orderAdded         state, outcome (how it ended), count (index of its end), mark: away, again
  *   chainHeld          as it is
- *   commandReceived    as it is; only while its answer is kept
+ *   commandReceived    as it is, only while its answer is kept; plannedAt: when
  *   commandDone        outcome, clusterIndex: index; endedAt: when; order: of an added one
  * Strings are borrowed while a line is written. */
 static void write_line(struct hor_event *event, struct hor_buf *out)
@@ -134,8 +135,11 @@ static void write_requests(const struct hor_master_core *core, struct hor_buf *o
     size_t pos = 0;
     const struct hor_master_request *request;
     while ((request = hor_map_next(core->requests, &pos, NULL)) != NULL) {
-        if (request->received != NULL)
-            write_line(request->received, out);
+        if (request->received != NULL) {
+            struct hor_event received = *request->received;
+            received.planned_at = received.at_us;
+            write_line(&received, out);
+        }
         if (request->kind == HOR_MASTER_WAITING)
             continue;
         struct hor_event event = blank(HOR_EVENT_COMMAND_DONE);
@@ -156,6 +160,7 @@ int hor_master_core_snapshot(const struct hor_master_core *core, struct hor_buf 
     struct hor_event first = blank(HOR_EVENT_EVENTS_ACKNOWLEDGED);
     first.cluster_index = (int64_t)core->acknowledged;
     first.started_at = core->first_release_us;
+    first.agent = core->preferred;
     hor_buf_puts(out, "<masterState>\n");
     write_line(&first, out);
     write_releases(core, out);
@@ -239,8 +244,14 @@ static int restore_command(struct hor_master_core *core, const struct hor_event 
     int rc = HOR_OK;
     if (event->command == NULL)
         return HOR_ERR_CORRUPT;
-    if (event->type == HOR_EVENT_COMMAND_RECEIVED)
-        return hor_master_request_add(core, event->command, event, &request);
+    if (event->type == HOR_EVENT_COMMAND_RECEIVED) {
+        rc = hor_master_request_add(core, event->command, event, &request);
+        if (rc == HOR_OK && event->planned_at != HOR_EVENT_NONE) {
+            request->received->at_us = event->planned_at;
+            request->received->planned_at = HOR_EVENT_NONE;
+        }
+        return rc;
+    }
     if (request == NULL)
         rc = hor_master_request_add(core, event->command, NULL, &request);
     if (rc != HOR_OK)
@@ -257,7 +268,7 @@ static int restore_event(struct hor_master_core *core, const struct hor_event *e
     case HOR_EVENT_EVENTS_ACKNOWLEDGED:
         core->acknowledged = (uint64_t)event->cluster_index;
         core->first_release_us = event->started_at;
-        return HOR_OK;
+        return hor_event_set(&core->preferred, event->agent);
     case HOR_EVENT_RELEASE_PART:
     case HOR_EVENT_RELEASE_APPLIED:
         return restore_release(core, event);

@@ -91,6 +91,8 @@ int hor_master_clear(struct hor_master_core *core)
     core->first_release_us = HOR_EVENT_NONE;
     core->acknowledged = 0;
     core->ended = 0;
+    free(core->preferred);
+    core->preferred = NULL;
     return core->orders != NULL && core->places != NULL && core->requests != NULL &&
                    core->days != NULL && core->held != NULL && core->releases != NULL
                ? HOR_OK
@@ -119,14 +121,20 @@ void hor_master_core_free(struct hor_master_core *core)
     free(core->queue);
     free_maps(core);
     free(core->problem);
+    free(core->preferred);
     free(core->name);
     free(core);
 }
 
 void hor_master_queue_clear(struct hor_master_core *core)
 {
-    for (size_t i = core->queue_at; i < core->queue_count; i++)
+    for (size_t i = core->queue_at; i < core->queue_count; i++) {
+        const char *order = core->queue[i]->order;
+        struct hor_master_entry *entry = order != NULL ? hor_map_get(core->orders, order) : NULL;
+        if (entry != NULL)
+            entry->under_way = false; /* what was decided about it is forgotten */
         hor_event_free(core->queue[i]);
+    }
     core->queue_at = core->queue_count = 0;
     core->making[0] = '\0';
 }

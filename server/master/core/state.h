@@ -47,6 +47,7 @@ struct hor_master_entry { /* an order */
 struct hor_master_place { /* an agent cluster */
     char *path, *run_id, *cause;
     uint64_t cursor;
+    bool settled; /* leader only: it is certain which orders the cluster was given */
     bool coupled;
     int64_t changed_us;
     struct hor_map *here;  /* id -> order, those not handed over; borrowed */
@@ -59,6 +60,7 @@ struct hor_master_request { /* a command, or an added order's request */
     struct hor_event *received; /* NULL: an added order */
     char *id, *text;            /* why refused; the added order's id */
     enum hor_master_answer_kind kind;
+    bool sent; /* leader only: it was called with it, and its answer is not here */
     uint64_t done_index;
     int64_t done_us;
 };
@@ -70,6 +72,7 @@ struct hor_master_day { /* a plan day that was made */
 
 struct hor_master_core {
     char *name;
+    char *preferred; /* member that a person switched to; NULL: nobody did */
     int days_ahead;
     struct hor_map *releases; /* number as text -> release */
     struct hor_master_release *deployed;
@@ -113,6 +116,12 @@ void hor_master_queue_clear(struct hor_master_core *core);
 /* Takes the event (NULL: out of memory). */
 int hor_master_queue_add(struct hor_master_core *core, struct hor_event *take_event);
 
+/* Is it certain which orders the place's cluster was given? Not when another leader, or a call whose
+ * answer did not come, may have given it some: then nothing is decided about those that are here. */
+bool hor_master_place_settled(const struct hor_master_place *place); /* compare.c */
+/* decide.c: queues the ends of orders whose start was missed. */
+int hor_master_find_missed(struct hor_master_core *core, struct hor_master_place *place,
+                           int64_t now_us);
 /* plan.c */
 int hor_master_plan_day(struct hor_master_core *core, int32_t day, int64_t now_us,
                         struct hor_error *err);
