@@ -88,7 +88,7 @@ def shape(trial):
         program = [trial.program(name), "--settings", trial.path("settings", f"{name}.xml"), "--check-settings"]
         done = subprocess.run(program, env=trial.environment, capture_output=True, text=True, timeout=60)
         ok(done.returncode == 0, f"the settings of {name} are right", done.stdout, done.stderr)
-    code, said = trial.do("init", MASTERS="1", AGENTS="1", PORT_BASE=str(trial.base + 100))
+    code, said = trial.do("init", MASTERS="1", AGENTS="5", PORT_BASE=str(trial.base + 100))
     ok(code == 0 and trial.settings() == before, "a trial that is there keeps what it was made with", said)
     code, said = trial.do("init", MASTERS="2")
     ok(code == 2 and "1 or 3" in said, "a Master cluster of two is refused", said)
