@@ -56,6 +56,7 @@ COPY_NOTHING(ApplyRelease)
 COPY_NOTHING(AcceptPlan)
 COPY_NOTHING(AcknowledgeEvents)
 
+COPY_NOTHING(ResolveDependencies)
 static int not_leading(struct hor_agent *agent, struct hor_error *err)
 {
     return hor_error_set(err, HOR_ERR_BUSY, "cluster %s has no leader at present",
@@ -577,6 +578,65 @@ static int acknowledge_events(struct hor_soap_call *call, const struct _agt__Ack
 }
 
 /* ---- between members ---- */
+/* ---- ResolveDependencies ---- */
+
+struct answers_call {
+    struct hor_agent *agent;
+    const struct _agt__ResolveDependencies *request;
+    struct hor_event **events;
+    size_t count;
+    int stale;
+    bool leader;
+};
+
+static void answers_on_loop(void *ctx)
+{
+    struct answers_call *call = ctx;
+    call->leader = call->agent->leader;
+    for (int i = 0; call->leader && i < call->request->__sizeevent; i++) {
+        struct hor_event *event = NULL;
+        if (hor_soap_event_read(&call->request->event[i], &event, NULL) == HOR_OK &&
+            hor_event_set(&event->master, call->request->master) == HOR_OK &&
+            hor_event_set(&event->cluster, NULL) == HOR_OK &&
+            hor_core_awaits(call->agent->core, event)) {
+            event->at_us = hor_clock_utc_us();
+            event->part = HOR_EVENT_NONE; /* of the Master's journal */
+            call->events[call->count++] = event;
+        } else {
+            call->stale++;
+            hor_event_free(event);
+        }
+    }
+}
+
+static int resolve_dependencies(struct hor_soap_call *call,
+                                const struct _agt__ResolveDependencies *request,
+                                struct _agt__ResolveDependenciesResponse *response,
+                                struct hor_error *err)
+{
+    struct answers_call answers = {.agent = call->ctx, .request = request};
+    bool passed;
+    int rc = hor_agent_may_speak_for(call, request->master, err);
+    if (rc < 0)
+        return rc;
+    PASS_ON(call, ResolveDependencies, request, response, rc, passed, err);
+    if (passed)
+        return rc;
+    answers.events = calloc((size_t)request->__sizeevent + 1, sizeof *answers.events);
+    if (answers.events == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    if (hor_loop_call(answers.agent->loop, answers_on_loop, &answers) < 0 || !answers.leader) {
+        free(answers.events);
+        return not_leading(answers.agent, err);
+    }
+    response->stale = answers.stale;
+    response->taken = (int)answers.count;
+    if (answers.count > 0)
+        return submit(answers.agent, answers.events, answers.count, NULL, err);
+    free(answers.events);
+    return HOR_OK;
+}
+
 
 struct report_call {
     struct hor_agent *agent;
@@ -705,3 +765,4 @@ const struct hor_soap_operation *hor_agent_operations(void)
     };
     return table;
 }
+        HOR_SOAP_OPERATION(agt, ResolveDependencies, "master", true, resolve_dependencies),

@@ -18,6 +18,19 @@
       <xsl:if test="not($answer/sup:cluster)"><xsl:call-template name="nothing"><xsl:with-param name="text" select="'No agent cluster is coupled. Clusters come with a deployed release.'"/></xsl:call-template></xsl:if>
     </section>
   </xsl:template>
+  <!-- Of a member: takes it out of use, or back into use. -->
+  <xsl:template name="agent-action">
+    <xsl:if test="t:role != 'witness'">
+      <form action="/controller/do/control-agent" method="post">
+        <xsl:call-template name="csrf"/><xsl:call-template name="return"/>
+        <input type="hidden" name="agent" value="{t:name}"/>
+        <xsl:choose>
+          <xsl:when test="t:state = 'draining' or t:state = 'drained'"><button type="submit" name="action" value="resume">Resume<span class="visually-hidden"> agent <xsl:value-of select="t:name"/></span></button></xsl:when>
+          <xsl:otherwise><button type="submit" name="action" value="drain">Drain<span class="visually-hidden"> agent <xsl:value-of select="t:name"/></span></button></xsl:otherwise>
+        </xsl:choose>
+      </form>
+    </xsl:if>
+  </xsl:template>
   <xsl:template match="sup:master | sup:cluster">
     <section class="panel" id="{t:path}">
       <h3><span class="path"><xsl:value-of select="t:path"/></span><xsl:text> </xsl:text><xsl:call-template name="state"/></h3>
@@ -34,7 +47,7 @@
       </dl>
       <xsl:if test="t:member">
         <div class="scroll" tabindex="0" role="region" aria-label="Members"><table>
-          <thead><tr><th scope="col">Member</th><th scope="col">State</th><th scope="col">Role</th><th scope="col" class="num">Tasks</th><th scope="col" class="num">Priority</th><th scope="col" class="num">Lease</th><th scope="col" class="num">Journal</th><th scope="col" class="num">Behind</th><th scope="col">Last seen<xsl:call-template name="zone"/></th><th scope="col">Version</th><th scope="col">Address</th></tr></thead>
+          <thead><tr><th scope="col">Member</th><th scope="col">State</th><th scope="col">Role</th><th scope="col" class="num">Tasks</th><th scope="col" class="num">Priority</th><th scope="col" class="num">Lease</th><th scope="col" class="num">Journal</th><th scope="col" class="num">Behind</th><th scope="col">Last seen<xsl:call-template name="zone"/></th><th scope="col">Version</th><th scope="col">Address</th><xsl:if test="self::sup:cluster and f:may('agent.control')"><th scope="col"><span class="visually-hidden">Action</span></th></xsl:if></tr></thead>
           <tbody>
             <xsl:for-each select="t:member">
               <tr>
@@ -49,6 +62,7 @@
                 <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:lastSeen"/></xsl:call-template></td>
                 <td><xsl:value-of select="t:version"/></td>
                 <td class="quiet break"><xsl:value-of select="t:url"/></td>
+                <xsl:if test="../self::sup:cluster and f:may('agent.control')"><td><xsl:call-template name="agent-action"/></td></xsl:if>
               </tr>
             </xsl:for-each>
           </tbody>

@@ -13,6 +13,14 @@
       <button type="submit">Show</button>
       <a class="button" href="/controller/events">Newest</a>
     </form>
+    <xsl:if test="f:may('event.post')">
+      <form class="filters" action="/controller/do/post-event" method="post" aria-label="Post an external event">
+        <xsl:call-template name="csrf"/><xsl:call-template name="return"/>
+        <label class="field"><span>External event</span><input type="text" name="name" required="required" maxlength="60" pattern="[A-Za-z0-9_][A-Za-z0-9_.\-]*"/></label>
+        <label class="field"><span>Reason</span><input type="text" name="reason" maxlength="400"/></label>
+        <button type="submit">Post</button>
+      </form>
+    </xsl:if>
     <xsl:choose>
       <xsl:when test="not($answer/sup:event)"><xsl:call-template name="nothing"><xsl:with-param name="text" select="'No events.'"/></xsl:call-template></xsl:when>
       <xsl:otherwise>

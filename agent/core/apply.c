@@ -18,11 +18,13 @@ void hor_core_node_set_state(struct hor_core *core, struct hor_core_node_held *n
     hor_core_node_unqueue(core, node);
     order->in_doubt -= node->state == HOR_CORE_NODE_IN_DOUBT;
     order->retrying -= node->state == HOR_CORE_NODE_RETRYING;
-    order->done -= hor_core_node_is_done(node);
+    order->away -= node->state == HOR_CORE_NODE_AWAY;
+    order->done -= node->whole == NULL && hor_core_node_is_done(node);
     node->state = state;
     order->in_doubt += node->state == HOR_CORE_NODE_IN_DOUBT;
     order->retrying += node->state == HOR_CORE_NODE_RETRYING;
-    order->done += hor_core_node_is_done(node);
+    order->away += node->state == HOR_CORE_NODE_AWAY;
+    order->done += node->whole == NULL && hor_core_node_is_done(node);
     node->when_true = node->swept = false;
     bool is_active = hor_core_node_is_active(node);
     if (was_active != is_active) {
@@ -337,6 +339,7 @@ static void order_ended(struct hor_core *core, struct hor_core_order_held *order
     order->parameters = (struct hor_arguments){0};
     hor_core_link_remove(&order->dirty);
     hor_core_order_keep(order);
+    hor_core_lane_ended(core, order->lane, event);
 }
 
 static void order_marked(struct hor_core_order_held *order, const struct hor_event *event)
@@ -389,8 +392,9 @@ static void node_clear(struct hor_core *core, struct hor_core_node_held *node)
 static void node_skipped(struct hor_core *core, struct hor_core_node_held *node,
                          const struct hor_event *event)
 {
-    if (hor_core_node_is_active(node))
+    if (hor_core_node_has_tasks(node))
         return;
+    hor_core_parts_free(core, node);
     node->skip = hor_str_equal(event->action, "when") || hor_str_equal(event->action, "skipNode")
                      ? HOR_CORE_SKIP_WANTED
                      : HOR_CORE_SKIP_PATH;
@@ -402,10 +406,13 @@ static void node_skipped(struct hor_core *core, struct hor_core_node_held *node,
 
 static void node_reset(struct hor_core *core, struct hor_core_node_held *node)
 {
-    if (node->state == HOR_CORE_NODE_ASSIGNED || node->state == HOR_CORE_NODE_RUNNING)
+    if (node->state == HOR_CORE_NODE_ASSIGNED || node->state == HOR_CORE_NODE_RUNNING ||
+        (node->part_count > 0 && hor_core_node_has_tasks(node)))
         return;
+    hor_core_parts_free(core, node);
     hor_core_node_set_state(core, node, HOR_CORE_NODE_WAITING);
     node_clear(core, node);
+    hor_core_needs_clear(node); /* it waits for all of it again */
     node->tries = 0;
 }
 
@@ -413,8 +420,11 @@ static void node_set(struct hor_core *core, struct hor_core_node_held *node,
                      const struct hor_event *event)
 {
     enum hor_core_node_state state;
-    if (hor_core_node_is_active(node) || outcome_state(event->outcome, &state) < 0)
+    if (hor_core_node_has_tasks(node) || outcome_state(event->outcome, &state) < 0)
         return;
+    if (hor_str_equal(event->action, "joined") && node->part_count > 0)
+        hor_core_parts_join(core, node);
+    hor_core_parts_free(core, node);
     node->skip = HOR_CORE_SKIP_WANTED;
     node->final = true;
     node->ended_at = event->at_us;
@@ -434,6 +444,8 @@ static void task_assigned(struct hor_core *core, struct hor_core_node_held *node
         return;
     node_clear(core, node);
     node->attempt = event->attempt;
+    if (node->whole != NULL && node->whole->attempt < event->attempt)
+        node->whole->attempt = event->attempt; /* they share the numbers */
     node->tries++;
     node->fence = event->index;
     node->member = core->last_member = member;
@@ -566,8 +578,11 @@ static void acknowledged(struct hor_core *core, const struct hor_event *event)
     }
 }
 
-bool hor_core_is_decision(enum hor_event_type type)
+bool hor_core_is_decision(const struct hor_event *event)
 {
+    enum hor_event_type type = event->type;
+    if (type == HOR_EVENT_DEPENDENCY_RESOLVED && event->command != NULL)
+        return false; /* the Master's answer */
     return type != HOR_EVENT_ORDER_ADDED && type != HOR_EVENT_TASK_STARTED &&
            type != HOR_EVENT_TASK_ENDED && type != HOR_EVENT_TASK_IN_DOUBT;
 }
@@ -576,7 +591,13 @@ static void apply_to_task(struct hor_core *core, struct hor_core_node_held *node
                           const struct hor_event *event)
 {
     char task[HOR_CORE_NAME_BYTES + 1];
-    if (!hor_core_node_is_active(node) || hor_core_task_name(node, node->attempt, task) < 0 ||
+    int64_t attempt;
+    const char *colon = event->task != NULL ? strrchr(event->task, ':') : NULL;
+    if (node->part_count > 0)
+        node = colon != NULL && hor_str_to_int64(colon + 1, &attempt) == HOR_OK
+                   ? hor_core_part_with(node, attempt)
+                   : NULL;
+    if (node == NULL || !hor_core_node_is_active(node) || hor_core_task_name(node, node->attempt, task) < 0 ||
         !hor_str_equal(task, event->task))
         return;
     if (event->type == HOR_EVENT_TASK_STARTED)
@@ -604,11 +625,24 @@ static void apply_to_node(struct hor_core *core, struct hor_core_node_held *node
     case HOR_EVENT_NODE_SET:
         node_set(core, node, event);
         break;
-    case HOR_EVENT_TASK_ASSIGNED:
-        task_assigned(core, node, event);
+    case HOR_EVENT_NODE_SPREAD:
+        hor_core_node_spread(core, node, event);
         break;
+    case HOR_EVENT_TASK_ASSIGNED:
     case HOR_EVENT_RETRY_SCHEDULED:
-        retry_scheduled(core, node, event);
+        node = hor_core_part_on(core, node, event->agent);
+        if (node == NULL)
+            break;
+        if (event->type == HOR_EVENT_TASK_ASSIGNED)
+            task_assigned(core, node, event);
+        else
+            retry_scheduled(core, node, event);
+        break;
+    case HOR_EVENT_DEPENDENCY_REQUESTED:
+        hor_core_dependency_requested(core, node, event);
+        break;
+    case HOR_EVENT_DEPENDENCY_RESOLVED:
+        hor_core_dependency_resolved(core, node, event);
         break;
     case HOR_EVENT_TASK_STARTED:
     case HOR_EVENT_TASK_ENDED:
@@ -661,7 +695,7 @@ static void apply_order_event(struct hor_core *core, const struct hor_event *eve
     struct hor_core_order_held *order = hor_core_order_find(core, event->order);
     if (order == NULL || !hor_str_equal(event->master, order->master->name))
         return; /* a refused command may name an order of another Master */
-    if (hor_core_is_decision(event->type)) {
+    if (hor_core_is_decision(event)) {
         order->in_flight -= order->in_flight > 0;
         order->commands -= event->type == HOR_EVENT_COMMAND_DONE && order->commands > 0;
         if (order->in_flight == 0 && hor_core_heap_top(&order->lane->waiting) != NULL)

@@ -217,9 +217,13 @@ static int do_cancel(struct request *r)
 static int kill_node(struct request *r)
 {
     const struct hor_core_node_held *node = hor_core_node_find(r->order, r->command->node);
-    if (node == NULL || !hor_core_node_is_active(node))
+    if (node == NULL || !hor_core_node_has_tasks(node))
         return refuse(r, "node %s of order %s has no running task", r->command->node, r->order->id);
-    effect_kill(r, node);
+    if (node->part_count == 0)
+        effect_kill(r, node);
+    for (size_t i = 0; i < node->part_count; i++)
+        if (hor_core_node_is_active(&node->parts[i]))
+            effect_kill(r, &node->parts[i]);
     return HOR_OK;
 }
 
@@ -232,9 +236,11 @@ static int do_kill(struct request *r)
         effect_end(r, HOR_CORE_ORDER_CANCELLED, "killed");
         return HOR_OK;
     }
-    for (size_t i = 0; i < order->chain->node_count; i++)
-        if (hor_core_node_is_active(&order->nodes[i]))
-            effect_kill(r, &order->nodes[i]);
+    struct hor_core_run_walk walk = {0};
+    const struct hor_core_node_held *node;
+    while ((node = hor_core_next_run(order, &walk)) != NULL)
+        if (hor_core_node_is_active(node))
+            effect_kill(r, node);
     effect_mark(r, "killing");
     return HOR_OK;
 }
@@ -262,7 +268,7 @@ static struct hor_core_node_held *wanted_node(struct request *r)
 static int refuse_node(struct request *r, const struct hor_core_node_held *node, const char *why)
 {
     return refuse(r, "node %s of order %s is %s: %s", node->def->id, r->order->id,
-                  hor_core_node_state_text(node->state), why);
+                  hor_core_node_shown(node), why);
 }
 
 static int do_skip_node(struct request *r)
@@ -272,7 +278,7 @@ static int do_skip_node(struct request *r)
         return HOR_OK;
     if (node->state == HOR_CORE_NODE_IN_DOUBT)
         return refuse_node(r, node, "resolve it");
-    if (hor_core_node_is_active(node))
+    if (hor_core_node_has_tasks(node))
         return refuse_node(r, node, "kill its task first");
     if (hor_core_node_is_done(node) && node->state != HOR_CORE_NODE_FAILED)
         return refuse_node(r, node, "it is over");
@@ -296,7 +302,7 @@ static int do_set_outcome(struct request *r)
         return refuse(r, "outcome must be success, warning, failure or skipped");
     if (node->state == HOR_CORE_NODE_IN_DOUBT)
         return refuse_node(r, node, "resolve it");
-    if (hor_core_node_is_active(node))
+    if (hor_core_node_has_tasks(node))
         return refuse_node(r, node, "kill its task first");
     if (hor_core_node_is_done(node) && node->state != HOR_CORE_NODE_FAILED)
         return refuse_node(r, node, "what follows it may have begun");
@@ -309,12 +315,26 @@ static int do_set_outcome(struct request *r)
     return HOR_OK;
 }
 
+/* Of a node on several agents: the part on the agent that is named, else the first in doubt. */
+static struct hor_core_node_held *part_in_doubt(struct request *r, struct hor_core_node_held *node)
+{
+    for (size_t i = 0; i < node->part_count; i++) {
+        struct hor_core_node_held *part = &node->parts[i];
+        if (r->command->agent != NULL
+                ? strcmp(r->core->members[part->member].name, r->command->agent) == 0
+                : part->state == HOR_CORE_NODE_IN_DOUBT)
+            return part;
+    }
+    return node;
+}
+
 static int do_resolve(struct request *r)
 {
     char task[HOR_CORE_NAME_BYTES + 1];
     struct hor_core_node_held *node = wanted_node(r);
     if (node == NULL)
         return HOR_OK;
+    node = part_in_doubt(r, node);
     if (node->state != HOR_CORE_NODE_IN_DOUBT)
         return refuse_node(r, node, "only a node that is in doubt can be resolved");
     const char *outcome = r->command->outcome;
@@ -478,7 +498,7 @@ static struct hor_event *frame(struct request *r, enum hor_event_type type)
 
 static void give(struct request *r, struct hor_event *event, hor_core_emit_fn *emit, void *ctx)
 {
-    if (r->order != NULL && hor_core_is_decision(event->type))
+    if (r->order != NULL && hor_core_is_decision(event))
         r->order->in_flight++;
     emit(event, ctx);
 }

@@ -41,6 +41,10 @@ struct hor_core_settings {
 int hor_core_new(const struct hor_core_settings *settings, struct hor_core **ret,
                  struct hor_error *err);
 void hor_core_free(struct hor_core *core);
+/* A member came later, as the journal says; one of a known name stays what it is. In order with the
+ * events: what they say of it counts from here. HOR_ERR_LIMIT, HOR_ERR_MEMORY. */
+int hor_core_join(struct hor_core *core, const struct hor_core_member *member,
+                  struct hor_error *err);
 
 /* ---- state ---- */
 
@@ -114,6 +118,8 @@ int hor_core_accept(const struct hor_core *core, const char *master,
                     struct hor_event **ret_event, struct hor_error *err);
 /* The SHA-256 of a release held for a Master, NULL when it is not here. */
 const char *hor_core_release(const struct hor_core *core, const char *master, int64_t number);
+/* Whether a node waits for this answer of its Master (dependencyResolved) still. */
+bool hor_core_awaits(const struct hor_core *core, const struct hor_event *answer);
 /* Whether a report of a task (taskStarted, taskEnded) fits the state still. */
 bool hor_core_wants(const struct hor_core *core, const struct hor_event *report);
 

@@ -4,15 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/core/state.h"
+#include "agent/core/decide.h"
 
-struct decision {
-    struct hor_core *core;
-    int64_t now_us;
-    size_t left; /* events until this call has done enough */
-    hor_core_emit_fn *emit;
-    void *ctx;
-};
 
 struct hor_event *hor_core_event(enum hor_event_type type, const struct hor_core_order_held *order,
                                  const struct hor_core_node_held *node, int64_t now_us)
@@ -27,14 +20,13 @@ struct hor_event *hor_core_event(enum hor_event_type type, const struct hor_core
     return event;
 }
 
-/* Counts and hands over. NULL: memory was out on the way. */
-static void emit(struct decision *d, struct hor_core_order_held *order, struct hor_event *event)
+void hor_core_emit(struct hor_decision *d, struct hor_core_order_held *order, struct hor_event *event)
 {
     if (event == NULL) {
         d->core->memory = true;
         return;
     }
-    if (order != NULL && hor_core_is_decision(event->type))
+    if (order != NULL && hor_core_is_decision(event))
         order->in_flight++;
     if (d->left > 0)
         d->left--;
@@ -42,7 +34,7 @@ static void emit(struct decision *d, struct hor_core_order_held *order, struct h
 }
 
 /* An event whose only further field is a cause (may be NULL). */
-static void emit_simple(struct decision *d, enum hor_event_type type,
+static void emit_simple(struct hor_decision *d, enum hor_event_type type,
                         struct hor_core_order_held *order, struct hor_core_node_held *node,
                         const char *action, const char *cause)
 {
@@ -52,10 +44,23 @@ static void emit_simple(struct decision *d, enum hor_event_type type,
         hor_event_free(event);
         event = NULL;
     }
-    emit(d, order, event);
+    hor_core_emit(d, order, event);
 }
 
-static void emit_end(struct decision *d, struct hor_core_order_held *order,
+void hor_core_emit_set(struct hor_decision *d, struct hor_core_node_held *node, const char *outcome,
+                       const char *action, const char *cause)
+{
+    struct hor_event *event = hor_core_event(HOR_EVENT_NODE_SET, node->order, node, d->now_us);
+    if (event != NULL &&
+        (hor_event_set(&event->outcome, outcome) < 0 || hor_event_set(&event->action, action) < 0 ||
+         hor_event_set(&event->cause, cause) < 0)) {
+        hor_event_free(event);
+        event = NULL;
+    }
+    hor_core_emit(d, node->order, event);
+}
+
+static void emit_end(struct hor_decision *d, struct hor_core_order_held *order,
                      enum hor_core_order_state state, const char *cause)
 {
     struct hor_event *event = hor_core_event(HOR_EVENT_ORDER_ENDED, order, NULL, d->now_us);
@@ -66,10 +71,10 @@ static void emit_end(struct decision *d, struct hor_core_order_held *order,
         hor_event_free(event);
         event = NULL;
     }
-    emit(d, order, event);
+    hor_core_emit(d, order, event);
 }
 
-static void emit_task(struct decision *d, enum hor_event_type type, struct hor_core_node_held *node,
+static void emit_task(struct hor_decision *d, enum hor_event_type type, struct hor_core_node_held *node,
                       const char *action, const char *outcome, const char *cause)
 {
     char task[HOR_CORE_NAME_BYTES + 1];
@@ -85,12 +90,12 @@ static void emit_task(struct decision *d, enum hor_event_type type, struct hor_c
             event = NULL;
         }
     }
-    emit(d, node->order, event);
+    hor_core_emit(d, node->order, event);
 }
 
 /* ---- members ---- */
 
-static void emit_member(struct decision *d, struct hor_core_member_state *member, const char *state)
+static void emit_member(struct hor_decision *d, struct hor_core_member_state *member, const char *state)
 {
     struct hor_event *event = hor_event_new(HOR_EVENT_MEMBER_CHANGED, d->now_us);
     if (event != NULL && (hor_event_set(&event->agent, member->name) < 0 ||
@@ -99,12 +104,12 @@ static void emit_member(struct decision *d, struct hor_core_member_state *member
         event = NULL;
     }
     member->changing = true;
-    emit(d, NULL, event);
+    hor_core_emit(d, NULL, event);
 }
 
 /* Tasks of a member that is lost: `hold` ones are in doubt at once, `restart` ones move when they are
  * certainly dead. */
-static void sweep_member(struct decision *d, struct hor_core_member_state *member)
+static void sweep_member(struct hor_decision *d, struct hor_core_member_state *member)
 {
     char cause[400];
     member->sweep = false;
@@ -130,7 +135,7 @@ static void sweep_member(struct decision *d, struct hor_core_member_state *membe
     }
 }
 
-static void decide_members(struct decision *d)
+static void decide_members(struct hor_decision *d)
 {
     for (size_t i = 0; i < d->core->member_count; i++) {
         struct hor_core_member_state *member = &d->core->members[i];
@@ -161,7 +166,7 @@ void hor_core_reach(struct hor_core *core, const char *name, enum hor_core_reach
 
 /* ---- starting orders ---- */
 
-static void start_order(struct decision *d, struct hor_core_order_held *order)
+static void start_order(struct hor_decision *d, struct hor_core_order_held *order)
 {
     struct hor_error err = {0};
     struct hor_arguments parameters = {0};
@@ -179,12 +184,12 @@ static void start_order(struct decision *d, struct hor_core_order_held *order)
             hor_arguments_done(&parameters);
         order->starting = true;
         order->lane->starting++;
-        emit(d, order, event);
+        hor_core_emit(d, order, event);
     }
 }
 
 /* A newer order wants the place: what runs in the lane is ended. */
-static void cancel_others(struct decision *d, struct hor_core_lane *lane, const char *by)
+static void cancel_others(struct hor_decision *d, struct hor_core_lane *lane, const char *by)
 {
     char cause[400];
     snprintf(cause, sizeof cause, "order %s of the same chain came due (overlap=\"cancelOther\")", by);
@@ -193,21 +198,23 @@ static void cancel_others(struct decision *d, struct hor_core_lane *lane, const 
         if (order->mark == HOR_CORE_MARK_KILLING || order->in_flight > 0)
             continue;
         hor_core_order_unqueue(d->core, order); /* it gets no further tasks */
-        for (size_t i = 0; i < order->chain->node_count; i++)
-            if (hor_core_node_is_active(&order->nodes[i]) && !order->nodes[i].killing)
-                emit_task(d, HOR_EVENT_TASK_KILLING, &order->nodes[i], NULL, NULL, cause);
+        struct hor_core_run_walk walk = {0};
+        struct hor_core_node_held *node;
+        while ((node = hor_core_next_run(order, &walk)) != NULL)
+            if (hor_core_node_is_active(node) && !node->killing)
+                emit_task(d, HOR_EVENT_TASK_KILLING, node, NULL, NULL, cause);
         struct hor_event *event = hor_core_event(HOR_EVENT_ORDER_MARKED, order, NULL, d->now_us);
         if (event != NULL && (hor_event_set(&event->mark, "killing") < 0 ||
                               hor_event_set(&event->cause, cause) < 0)) {
             hor_event_free(event);
             event = NULL;
         }
-        emit(d, order, event);
+        hor_core_emit(d, order, event);
     }
 }
 
 /* Only the order that is first in line may wait: the others give way. */
-static void skip_behind(struct decision *d, struct hor_core_lane *lane,
+static void skip_behind(struct hor_decision *d, struct hor_core_lane *lane,
                         const struct hor_core_order_held *first)
 {
     char cause[400];
@@ -222,7 +229,7 @@ static void skip_behind(struct decision *d, struct hor_core_lane *lane,
     }
 }
 
-static void decide_lane(struct decision *d, struct hor_core_lane *lane)
+static void decide_lane(struct hor_decision *d, struct hor_core_lane *lane)
 {
     struct hor_core_order_held *order;
     while (d->left > 0 && !lane->held && (order = hor_core_heap_top(&lane->waiting)) != NULL) {
@@ -250,7 +257,7 @@ static void decide_lane(struct decision *d, struct hor_core_lane *lane)
     }
 }
 
-static void decide_lanes(struct decision *d)
+static void decide_lanes(struct hor_decision *d)
 {
     while (d->left > 0 && !hor_core_link_empty(&d->core->dirty_lanes)) {
         struct hor_core_lane *lane =
@@ -290,11 +297,19 @@ static const struct hor_core_node_held *ends_order(const struct hor_core_order_h
 
 /* The nodes' states with what this pass decided already taken in, so that one pass settles all. */
 struct pass {
-    struct decision *d;
+    struct hor_decision *d;
     struct hor_core_order_held *order;
     const struct hor_core_node_held *ender;
     size_t going; /* active, ready or retrying */
 };
+
+/* The order is looked at again then, if nothing happens before. */
+static void wait_until(struct pass *p, int64_t at)
+{
+    if (at != INT64_MAX &&
+        (!hor_core_heap_has(&p->d->core->timers, p->order) || p->order->timer_at > at))
+        hor_core_order_timer(p->d->core, p->order, at);
+}
 
 static void skip_node(struct pass *p, struct hor_core_node_held *node, enum hor_core_skip skip,
                       const char *action, const char *cause)
@@ -328,15 +343,8 @@ static void settle_waiting(struct pass *p, size_t i, bool *rescue)
         struct hor_error err = {0};
         bool yes = false;
         if (hor_core_when(node, p->d->now_us, &yes, &err) < 0) {
-            struct hor_event *event =
-                hor_core_event(HOR_EVENT_NODE_SET, p->order, node, p->d->now_us);
             snprintf(cause, sizeof cause, "its condition cannot be evaluated: %.300s", err.text);
-            if (event != NULL && (hor_event_set(&event->outcome, "failure") < 0 ||
-                                  hor_event_set(&event->cause, cause) < 0)) {
-                hor_event_free(event);
-                event = NULL;
-            }
-            emit(p->d, p->order, event);
+            hor_core_emit_set(p->d, node, "failure", "when", cause);
             p->going++;
             return;
         }
@@ -348,6 +356,21 @@ static void settle_waiting(struct pass *p, size_t i, bool *rescue)
         node->when_true = true;
     }
     p->going++;
+    if (node->needs != NULL) {
+        int64_t again;
+        if (!hor_core_decide_needs(p->d, node, &again)) {
+            wait_until(p, again);
+            return;
+        }
+    }
+    if (node->def->part != NULL) {
+        hor_core_decide_away(p->d, node);
+        return;
+    }
+    if (node->def->every_agent) {
+        hor_core_decide_spread(p->d, node);
+        return;
+    }
     if (node->def->agent != NULL && hor_core_member_find(p->d->core, node->def->agent, NULL) == NULL)
         return; /* waits for a member that does not exist: the obstacle says so */
     if (hor_core_node_ready(p->d->core, node) < 0)
@@ -362,30 +385,59 @@ static void settle_retry(struct pass *p, struct hor_core_node_held *node)
         int64_t delay_ms = hor_job_retry_delay_ms(node->def->job, (int)node->tries + 1);
         event->attempt = node->attempt + 1;
         event->due_at = node->ended_at + delay_ms * 1000;
+        if (node->whole != NULL &&
+            hor_event_set(&event->agent, p->d->core->members[node->member].name) < 0) {
+            hor_event_free(event);
+            event = NULL;
+        }
     }
-    emit(p->d, p->order, event);
+    hor_core_emit(p->d, p->order, event);
     p->going++;
+}
+
+/* A node with a task, or that gets another one by itself; or a part. False: something else. */
+static bool settle_task(struct pass *p, struct hor_core_node_held *node)
+{
+    if (hor_core_node_is_active(node) || node->queue == HOR_CORE_QUEUE_ASSIGNING) {
+        p->going++;
+    } else if (node->state == HOR_CORE_NODE_FAILED && hor_core_node_retries(node)) {
+        settle_retry(p, node);
+    } else if (node->state == HOR_CORE_NODE_RETRYING) {
+        p->going++;
+        if (node->retry_at > p->d->now_us)
+            wait_until(p, node->retry_at);
+        else if (hor_core_node_ready(p->d->core, node) < 0)
+            p->d->core->memory = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void settle_parts(struct pass *p, struct hor_core_node_held *node)
+{
+    p->going++;
+    if (hor_core_decide_join(p->d, node))
+        return;
+    for (size_t i = 0; i < node->part_count; i++) {
+        struct hor_core_node_held *part = &node->parts[i];
+        if (!settle_task(p, part) && part->state == HOR_CORE_NODE_WAITING &&
+            hor_core_node_ready(p->d->core, part) < 0)
+            p->d->core->memory = true;
+    }
 }
 
 static void settle_node(struct pass *p, size_t i, bool *rescue)
 {
     struct hor_core_node_held *node = &p->order->nodes[i];
-    if (hor_core_node_is_active(node) || node->queue == HOR_CORE_QUEUE_ASSIGNING) {
-        p->going++;
-    } else if (node->state == HOR_CORE_NODE_WAITING) {
+    if (settle_task(p, node))
+        return;
+    if (node->state == HOR_CORE_NODE_WAITING)
         settle_waiting(p, i, rescue);
-    } else if (node->state == HOR_CORE_NODE_FAILED && hor_core_node_retries(node)) {
-        settle_retry(p, node);
-    } else if (node->state == HOR_CORE_NODE_RETRYING) {
+    else if (node->state == HOR_CORE_NODE_SPREAD)
+        settle_parts(p, node);
+    else if (node->state == HOR_CORE_NODE_AWAY)
         p->going++;
-        if (node->retry_at <= p->d->now_us) {
-            if (hor_core_node_ready(p->d->core, node) < 0)
-                p->d->core->memory = true;
-        } else if (!hor_core_heap_has(&p->d->core->timers, p->order) ||
-                   p->order->timer_at > node->retry_at) {
-            hor_core_order_timer(p->d->core, p->order, node->retry_at);
-        }
-    }
 }
 
 /* Nothing runs and nothing can: the order ends or waits for a person. */
@@ -404,7 +456,7 @@ static void settle_end(struct pass *p)
             hor_event_free(event);
             event = NULL;
         }
-        emit(p->d, p->order, event);
+        hor_core_emit(p->d, p->order, event);
         return;
     }
     enum hor_core_order_state state = HOR_CORE_ORDER_SUCCEEDED;
@@ -425,7 +477,7 @@ static void settle_end(struct pass *p)
     emit_end(p->d, p->order, state, by != NULL ? cause : NULL);
 }
 
-static void decide_running(struct decision *d, struct hor_core_order_held *order)
+static void decide_running(struct hor_decision *d, struct hor_core_order_held *order)
 {
     if (order->mark == HOR_CORE_MARK_KILLING || order->mark == HOR_CORE_MARK_CANCELLING) {
         hor_core_order_unqueue(d->core, order);
@@ -465,7 +517,7 @@ static void decide_running(struct decision *d, struct hor_core_order_held *order
     free(memory);
 }
 
-static void decide_order(struct decision *d, struct hor_core_order_held *order)
+static void decide_order(struct hor_decision *d, struct hor_core_order_held *order)
 {
     if (order->state == HOR_CORE_ORDER_WAITING) {
         if (order->due_at > d->now_us) {
@@ -480,7 +532,7 @@ static void decide_order(struct decision *d, struct hor_core_order_held *order)
     }
 }
 
-static void decide_orders(struct decision *d)
+static void decide_orders(struct hor_decision *d)
 {
     struct hor_core *core = d->core;
     struct hor_core_order_held *order;
@@ -559,10 +611,19 @@ static struct hor_core_node_held *next_ready(struct hor_core *core, size_t after
     return best;
 }
 
-static void assign(struct decision *d, struct hor_core_node_held *node, size_t to)
+/* Parts share the attempt numbers of their node; some may be on their way into the journal. */
+static int64_t next_of_parts(const struct hor_core_node_held *whole)
+{
+    int64_t next = whole->attempt + 1;
+    for (size_t i = 0; i < whole->part_count; i++)
+        next += whole->parts[i].queue == HOR_CORE_QUEUE_ASSIGNING;
+    return next;
+}
+
+static void assign(struct hor_decision *d, struct hor_core_node_held *node, size_t to)
 {
     char task[HOR_CORE_NAME_BYTES + 1];
-    int64_t attempt = node->attempt + 1;
+    int64_t attempt = node->whole != NULL ? next_of_parts(node->whole) : node->attempt + 1;
     struct hor_event *event =
         hor_core_event(HOR_EVENT_TASK_ASSIGNED, node->order, node, d->now_us);
     if (event != NULL) {
@@ -579,10 +640,10 @@ static void assign(struct decision *d, struct hor_core_node_held *node, size_t t
     node->to_member = to;
     d->core->members[to].reserved++;
     hor_core_node_take(d->core, node, HOR_CORE_RESERVE, 1);
-    emit(d, node->order, event);
+    hor_core_emit(d, node->order, event);
 }
 
-static void decide_tasks(struct decision *d)
+static void decide_tasks(struct hor_decision *d)
 {
     struct hor_core *core = d->core;
     struct hor_core_node_held *node;
@@ -608,7 +669,7 @@ static void decide_tasks(struct decision *d)
 
 /* ---- releases that nobody needs ---- */
 
-static void decide_releases(struct decision *d)
+static void decide_releases(struct hor_decision *d)
 {
     struct hor_core *core = d->core;
     if (!core->drop_check)
@@ -630,14 +691,14 @@ static void decide_releases(struct decision *d)
             }
         }
         release->dropping = true;
-        emit(d, NULL, event);
+        hor_core_emit(d, NULL, event);
     }
 }
 
 int hor_core_decide(struct hor_core *core, int64_t now_us, size_t limit, hor_core_emit_fn *emit_fn,
                     void *ctx, bool *ret_more)
 {
-    struct decision d = {.core = core, .now_us = now_us, .left = limit, .emit = emit_fn, .ctx = ctx};
+    struct hor_decision d = {.core = core, .now_us = now_us, .left = limit, .emit = emit_fn, .ctx = ctx};
     decide_members(&d);
     decide_orders(&d);
     decide_lanes(&d);

@@ -86,6 +86,32 @@ static void tell_ready(struct teller *t, const struct hor_core_node_held *node)
     tell_members(t, node);
 }
 
+static void tell_need(struct teller *t, const struct hor_core_node_held *node, size_t i)
+{
+    const struct hor_requirement *r = &node->def->requirements[i];
+    const struct hor_core_need *need = &node->needs[i];
+    char asked[HOR_TIME_TEXT_BYTES], until[HOR_TIME_TEXT_BYTES], what[700], limit[100] = "", on[40];
+    if (need->state == HOR_CORE_NEED_MET)
+        return;
+    if (need->state == HOR_CORE_NEED_ASKED && need->until != HOR_EVENT_NONE) {
+        static const char *const then[] = {"fails", "is skipped", "goes on without"};
+        snprintf(limit, sizeof limit, "; at %s the node %s", time_text(need->until, until),
+                 then[r->on_timeout]);
+    }
+    if (r->type == HOR_REQUIRES_HISTORY)
+        snprintf(what, sizeof what, "an order of chain %s that ends with %s", r->chain_path,
+                 hor_on_format(r->on, on));
+    else if (r->type == HOR_REQUIRES_EVENT)
+        snprintf(what, sizeof what, "external event '%s'", r->name);
+    else
+        snprintf(what, sizeof what, "the condition %.500s", r->test);
+    tell(t, "dependency", node, need->until, "waits for %s%s%s%s%s%s", what,
+         need->state == HOR_CORE_NEED_ASKED ? ", since " : "",
+         need->state == HOR_CORE_NEED_ASKED ? time_text(need->asked_at, asked) : "",
+         r->type != HOR_REQUIRES_CONDITION ? ", of Master " : "",
+         r->type != HOR_REQUIRES_CONDITION ? t->order->master->name : "", limit);
+}
+
 static void tell_predecessors(struct teller *t, const struct hor_core_node_held *node)
 {
     char text[500] = "";
@@ -103,15 +129,34 @@ static void tell_predecessors(struct teller *t, const struct hor_core_node_held 
          text[0] != '\0' ? text : "the nodes before it");
 }
 
+static void tell_run(struct teller *t, size_t i, const struct hor_core_node_held *node);
+
 static void tell_node(struct teller *t, size_t i)
 {
     const struct hor_core_node_held *node = &t->order->nodes[i];
+    if (node->state == HOR_CORE_NODE_WAITING && node->def->every_agent &&
+        hor_core_node_release(t->order, i) == HOR_CORE_GO && hor_core_needs_met(node))
+        tell(t, "agent", node, HOR_EVENT_NONE, "begins on every agent that is in use: all are drained");
+    else if (node->part_count == 0)
+        tell_run(t, i, node);
+    for (size_t k = 0; k < node->part_count; k++)
+        if (node->parts[k].state == HOR_CORE_NODE_WAITING)
+            tell_ready(t, &node->parts[k]);
+        else
+            tell_run(t, i, &node->parts[k]);
+}
+
+static void tell_run(struct teller *t, size_t i, const struct hor_core_node_held *node)
+{
     char time[HOR_TIME_TEXT_BYTES];
     const struct hor_core_member_state *member =
         node->member != SIZE_MAX ? &t->core->members[node->member] : NULL;
     switch (node->state) {
     case HOR_CORE_NODE_WAITING:
-        if (hor_core_node_release(t->order, i) == HOR_CORE_GO)
+        if (hor_core_node_release(t->order, i) == HOR_CORE_GO && !hor_core_needs_met(node))
+            for (size_t k = 0; k < node->def->requirement_count; k++)
+                tell_need(t, node, k);
+        else if (hor_core_node_release(t->order, i) == HOR_CORE_GO)
             tell_ready(t, node);
         else
             tell_predecessors(t, node);
@@ -131,6 +176,12 @@ static void tell_node(struct teller *t, size_t i)
              "it is not known whether task attempt %lld on %s ran: %s; it can be resolved",
              (long long)node->attempt, member->name,
              node->cause != NULL ? node->cause : "the agent is away");
+        break;
+    case HOR_CORE_NODE_AWAY:
+        tell(t, "dependency", node, HOR_EVENT_NONE,
+             "runs on cluster %s, of which Master %s was asked at %s%s%s", node->def->cluster_path,
+             t->order->master->name, time_text(node->started_at, time),
+             node->cause != NULL ? ": " : "", node->cause != NULL ? node->cause : "");
         break;
     case HOR_CORE_NODE_RETRYING:
         if (node->retry_at > t->now_us)

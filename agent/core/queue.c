@@ -150,6 +150,8 @@ void hor_core_node_take(struct hor_core *core, struct hor_core_node_held *node,
 size_t hor_core_node_pin(const struct hor_core *core, const struct hor_core_node_held *node)
 {
     size_t i = SIZE_MAX;
+    if (node->whole != NULL)
+        return node->member;
     if (node->def->agent != NULL)
         hor_core_member_find(core, node->def->agent, &i);
     else if (node->def->same_agent_as != HOR_NODE_NONE)
@@ -201,8 +203,10 @@ void hor_core_node_unqueue(struct hor_core *core, struct hor_core_node_held *nod
 
 void hor_core_order_unqueue(struct hor_core *core, struct hor_core_order_held *order)
 {
-    for (size_t i = 0; order->nodes != NULL && i < order->chain->node_count; i++)
-        hor_core_node_unqueue(core, &order->nodes[i]);
+    struct hor_core_run_walk walk = {0};
+    struct hor_core_node_held *node;
+    while ((node = hor_core_next_run(order, &walk)) != NULL)
+        hor_core_node_unqueue(core, node);
 }
 
 /* Back to what the state alone says. */
@@ -221,8 +225,10 @@ void hor_core_lead(struct hor_core *core)
         order->starting = false;
         order->in_flight = order->commands = 0;
         hor_core_heap_remove(&order->lane->waiting, order);
-        for (size_t i = 0; order->nodes != NULL && i < order->chain->node_count; i++)
-            order->nodes[i].when_true = order->nodes[i].swept = false;
+        struct hor_core_run_walk walk = {0};
+        struct hor_core_node_held *node;
+        while ((node = hor_core_next_run(order, &walk)) != NULL)
+            node->when_true = node->swept = false;
         if (!hor_core_order_is_ended(order))
             hor_core_order_touch(core, order);
     }

@@ -49,11 +49,29 @@ static void write_arguments(struct hor_buf *out, const char *element,
     }
 }
 
+/* Questions that are open say nothing. */
+static void write_needs(const struct hor_core_node_held *node, struct hor_buf *out)
+{
+    for (size_t i = 0; node->needs != NULL && i < node->def->requirement_count; i++) {
+        const struct hor_core_need *need = &node->needs[i];
+        if (need->state == HOR_CORE_NEED_OPEN)
+            continue;
+        hor_buf_puts(out, "<need");
+        number(out, "number", (int64_t)i + 1);
+        number(out, "ask", need->ask);
+        flag(out, "met", need->state == HOR_CORE_NEED_MET);
+        when(out, "askedAt", need->asked_at);
+        when(out, "until", need->until);
+        hor_buf_puts(out, "/>");
+    }
+}
+
 static void write_node(const struct hor_core *core, const struct hor_core_node_held *node,
                        struct hor_buf *out)
 {
-    hor_buf_puts(out, "<node");
-    text(out, "id", node->def->id);
+    const char *element = node->whole != NULL ? "part" : "node";
+    hor_buf_printf(out, "<%s", element);
+    text(out, "id", node->whole != NULL ? NULL : node->def->id);
     text(out, "state", hor_core_node_state_text(node->state));
     if (node->state == HOR_CORE_NODE_SKIPPED)
         flag(out, "wanted", node->skip == HOR_CORE_SKIP_WANTED);
@@ -61,9 +79,11 @@ static void write_node(const struct hor_core *core, const struct hor_core_node_h
         number(out, "attempt", node->attempt);
         number(out, "tries", node->tries);
         number(out, "fence", (int64_t)node->fence);
-        if (node->member != SIZE_MAX)
-            text(out, "agent", core->members[node->member].name);
     }
+    if (node->member != SIZE_MAX && (node->attempt > 0 || node->whole != NULL))
+        text(out, "agent", core->members[node->member].name);
+    if (node->part_count > 0)
+        number(out, "parts", (int64_t)node->part_count);
     number(out, "exitCode", node->exit_code);
     number(out, "signal", node->signal);
     when(out, "startedAt", node->started_at);
@@ -71,10 +91,15 @@ static void write_node(const struct hor_core *core, const struct hor_core_node_h
     when(out, "retryAt", node->retry_at);
     flag(out, "killing", node->killing);
     flag(out, "final", node->final);
+    if (node->asks > 0)
+        number(out, "asks", node->asks);
     text(out, "cause", node->cause);
     hor_buf_putc(out, '>');
+    write_needs(node, out);
     write_arguments(out, "output", &node->outputs);
-    hor_buf_puts(out, "</node>");
+    for (size_t i = 0; i < node->part_count; i++)
+        write_node(core, &node->parts[i], out);
+    hor_buf_printf(out, "</%s>", element);
 }
 
 static void write_order(const struct hor_core *core, const struct hor_core_order_held *order,
@@ -134,22 +159,25 @@ static int by_key(const void *a, const void *b)
 static int write_lanes(const struct hor_core *core, struct hor_buf *out)
 {
     size_t count = 0, pos = 0;
-    const struct hor_core_lane **held = calloc(hor_map_count(core->lanes) + 1, sizeof *held), *lane;
-    if (held == NULL)
+    const struct hor_core_lane **list = calloc(hor_map_count(core->lanes) + 1, sizeof *list), *lane;
+    if (list == NULL)
         return HOR_ERR_MEMORY;
     while ((lane = hor_map_next(core->lanes, &pos, NULL)) != NULL)
-        if (lane->held)
-            held[count++] = lane;
-    qsort(held, count, sizeof *held, by_key);
+        if (lane->held || hor_ends_latest(&lane->ends, HOR_ON_ANY) != HOR_EVENT_NONE)
+            list[count++] = lane;
+    qsort(list, count, sizeof *list, by_key);
     for (size_t i = 0; i < count; i++) {
-        hor_buf_puts(out, "\n<held");
-        text(out, "master", held[i]->master);
-        text(out, "chain", held[i]->chain);
-        text(out, "actor", held[i]->actor);
-        text(out, "reason", held[i]->reason);
+        hor_buf_puts(out, "\n<chain");
+        text(out, "master", list[i]->master);
+        text(out, "chain", list[i]->chain);
+        flag(out, "held", list[i]->held);
+        text(out, "actor", list[i]->actor);
+        text(out, "reason", list[i]->reason);
+        for (int k = 0; k < HOR_ENDS; k++)
+            when(out, hor_ends_name(k), list[i]->ends.at[k]);
         hor_buf_puts(out, "/>");
     }
-    free(held);
+    free(list);
     return HOR_OK;
 }
 
@@ -225,6 +253,7 @@ struct reader {
     bool complete, current;
     struct hor_core_order_held *order;
     struct hor_core_node_held *node;
+    size_t parts_read;
     struct hor_error err; /* of the first thing that was wrong */
 };
 
@@ -338,13 +367,11 @@ static int read_order(struct reader *r, const struct hor_xml_attributes *a, int 
     return HOR_OK;
 }
 
-static int read_node(struct reader *r, const struct hor_xml_attributes *a, int line)
+static int read_run(struct reader *r, struct hor_core_node_held *node,
+                    const struct hor_xml_attributes *a, int line)
 {
     enum hor_core_node_state state;
     size_t member = SIZE_MAX;
-    if (r->order->nodes == NULL && hor_core_order_nodes_make(r->order) < 0)
-        return HOR_ERR_MEMORY;
-    struct hor_core_node_held *node = hor_core_node_find(r->order, attr(a, "id"));
     if (node == NULL || hor_core_node_state_from(attr(a, "state"), &state) < 0)
         return bad(r, line, "a node that its chain does not have, or without state");
     hor_core_member_find(r->core, attr(a, "agent"), &member);
@@ -360,14 +387,36 @@ static int read_node(struct reader *r, const struct hor_xml_attributes *a, int l
     node->retry_at = attr_time(a, "retryAt");
     node->killing = attr_flag(a, "killing");
     node->final = attr_flag(a, "final");
+    node->asks = attr_number(a, "asks", 0);
     if (hor_event_set(&node->cause, attr(a, "cause")) < 0)
         return HOR_ERR_MEMORY;
     node->member = member;
-    if (member == SIZE_MAX && (state == HOR_CORE_NODE_ASSIGNED || state == HOR_CORE_NODE_RUNNING ||
+    if (member == SIZE_MAX && (node->whole != NULL || state == HOR_CORE_NODE_ASSIGNED || state == HOR_CORE_NODE_RUNNING ||
                                state == HOR_CORE_NODE_IN_DOUBT))
         return bad(r, line, "a task on an agent that the cluster does not have");
     hor_core_node_set_state(r->core, node, state);
     return HOR_OK;
+}
+
+static int read_node(struct reader *r, const struct hor_xml_attributes *a, int line)
+{
+    if (r->order->nodes == NULL && hor_core_order_nodes_make(r->order) < 0)
+        return HOR_ERR_MEMORY;
+    struct hor_core_node_held *node = hor_core_node_find(r->order, attr(a, "id"));
+    int64_t parts = attr_number(a, "parts", 0);
+    int rc = read_run(r, node, a, line);
+    if (rc == HOR_OK && parts > 0)
+        rc = parts > HOR_CORE_MEMBERS ? bad(r, line, "a node with too many parts")
+                                      : hor_core_parts_make(node, (size_t)parts);
+    r->parts_read = 0;
+    return rc;
+}
+
+static int read_part(struct reader *r, const struct hor_xml_attributes *a, int line)
+{
+    if (r->node->whole != NULL || r->parts_read >= r->node->part_count)
+        return bad(r, line, "more parts than the node has");
+    return read_run(r, &r->node->parts[r->parts_read++], a, line);
 }
 
 static int read_argument(struct reader *r, const struct hor_xml_attributes *a,
@@ -395,15 +444,33 @@ static int read_command(struct reader *r, const struct hor_xml_attributes *a, in
     return HOR_OK;
 }
 
-static int read_held(struct reader *r, const struct hor_xml_attributes *a, int line)
+static int read_need(struct reader *r, const struct hor_xml_attributes *a, int line)
+{
+    int64_t number = attr_number(a, "number", 0);
+    struct hor_core_node_held *node = r->node;
+    if (node->needs == NULL || number < 1 || (size_t)number > node->def->requirement_count)
+        return bad(r, line, "a need that its node does not have");
+    struct hor_core_need *need = &node->needs[number - 1];
+    hor_core_need_ask(r->core, need, attr_number(a, "ask", 0), attr_time(a, "askedAt"),
+                      attr_time(a, "until"));
+    if (attr_flag(a, "met")) {
+        need->state = HOR_CORE_NEED_MET;
+        hor_core_link_remove(&need->waits);
+    }
+    return HOR_OK;
+}
+
+static int read_chain(struct reader *r, const struct hor_xml_attributes *a, int line)
 {
     if (attr(a, "master") == NULL || attr(a, "chain") == NULL)
-        return bad(r, line, "a held chain without name");
+        return bad(r, line, "a chain without name");
     struct hor_core_lane *lane = hor_core_lane_get(r->core, attr(a, "master"), attr(a, "chain"));
     if (lane == NULL || hor_event_set(&lane->actor, attr(a, "actor")) < 0 ||
         hor_event_set(&lane->reason, attr(a, "reason")) < 0)
         return HOR_ERR_MEMORY;
-    lane->held = true;
+    lane->held = attr_flag(a, "held");
+    for (int k = 0; k < HOR_ENDS; k++)
+        lane->ends.at[k] = attr_time(a, hor_ends_name(k));
     return HOR_OK;
 }
 
@@ -416,6 +483,8 @@ static int read_start(const char *name, const char *uri, const struct hor_xml_at
         return read_order(r, a, line);
     if (strcmp(name, "node") == 0)
         return r->order != NULL ? read_node(r, a, line) : bad(r, line, "a node outside of an order");
+    if (strcmp(name, "part") == 0 && r->node != NULL)
+        return read_part(r, a, line);
     if (strcmp(name, "argument") == 0 && r->order != NULL)
         return read_argument(r, a, &r->order->arguments, line);
     if (strcmp(name, "parameter") == 0 && r->order != NULL)
@@ -426,8 +495,10 @@ static int read_start(const char *name, const char *uri, const struct hor_xml_at
         return read_member(r, a);
     if (strcmp(name, "release") == 0)
         return read_release(r, a, line);
-    if (strcmp(name, "held") == 0)
-        return read_held(r, a, line);
+    if (strcmp(name, "chain") == 0)
+        return read_chain(r, a, line);
+    if (strcmp(name, "need") == 0 && r->node != NULL)
+        return read_need(r, a, line);
     if (strcmp(name, "command") == 0)
         return read_command(r, a, line);
     if (strcmp(name, "ended") == 0)
@@ -459,8 +530,13 @@ static int read_end(const char *name, const char *uri, int line, void *ctx)
     (void)uri;
     if (r->release != NULL)
         return end_release(r, line);
-    if (strcmp(name, "node") == 0)
+    if (strcmp(name, "part") == 0)
+        r->node = r->node->whole;
+    if (strcmp(name, "node") == 0) {
+        if (r->node->part_count != r->parts_read)
+            return bad(r, line, "fewer parts than the node has");
         r->node = NULL;
+    }
     if (strcmp(name, "order") == 0) {
         if (hor_core_order_is_ended(r->order))
             hor_core_link_remove(&r->order->dirty);

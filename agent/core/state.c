@@ -34,7 +34,7 @@ static const char *const order_state_text[] = {"waiting",   "running", "failed",
                                                "succeeded", "warned",  "failedFinally", "cancelled",
                                                "skipped",   "missed"};
 static const char *const node_state_text[] = {"waiting",  "assigned",  "running", "inDoubt", "retrying",
-                                              "succeeded", "warned", "failed",  "skipped"};
+                                              "away", "spread", "succeeded", "warned", "failed",  "skipped"};
 static const char *const mark_text[] = {NULL, "suspending", "cancelling", "killing"};
 
 const char *hor_core_order_state_text(enum hor_core_order_state state)
@@ -55,6 +55,15 @@ int hor_core_order_state_from(const char *text, enum hor_core_order_state *ret)
 const char *hor_core_node_state_text(enum hor_core_node_state state)
 {
     return node_state_text[state];
+}
+
+const char *hor_core_node_shown(const struct hor_core_node_held *node)
+{
+    for (size_t i = 0; i < node->part_count; i++)
+        if (node->parts[i].state == HOR_CORE_NODE_IN_DOUBT)
+            return node_state_text[HOR_CORE_NODE_IN_DOUBT];
+    bool elsewhere = node->state == HOR_CORE_NODE_AWAY || node->state == HOR_CORE_NODE_SPREAD;
+    return node_state_text[elsewhere ? HOR_CORE_NODE_RUNNING : node->state];
 }
 
 int hor_core_node_state_from(const char *text, enum hor_core_node_state *ret)
@@ -94,7 +103,7 @@ const char *hor_core_order_state_name(const struct hor_core_order_held *order, i
         return order_state_text[order->state];
     if (order->in_doubt > 0)
         return "inDoubt";
-    if (order->active > 0)
+    if (order->active + order->away > 0)
         return "running";
     return order->retrying > 0 ? "retrying" : "waiting";
 }
@@ -185,6 +194,8 @@ static void node_done(struct hor_core_node_held *node)
 {
     free(node->cause);
     hor_arguments_done(&node->outputs);
+    hor_core_needs_done(node);
+    hor_core_parts_free(NULL, node);
 }
 
 static void order_free(void *value)
@@ -214,26 +225,43 @@ static bool timer_before(const void *a, const void *b)
 
 static bool turn_before(const void *a, const void *b) { return hor_core_order_before(a, b); }
 
+static int member_add(struct hor_core *core, const struct hor_core_member *from)
+{
+    struct hor_core_member_state *member = &core->members[core->member_count];
+    member->name = hor_strdup(from->name);
+    if (member->name == NULL)
+        return HOR_ERR_MEMORY;
+    member->priority = member->now_priority = from->priority;
+    member->max_tasks = member->now_max_tasks = from->max_tasks;
+    member->witness = from->witness;
+    member->changed_at = HOR_EVENT_NONE;
+    hor_core_link_init(&member->active);
+    member->ready = (struct hor_core_heap){
+        .place_offset = offsetof(struct hor_core_node_held, place), .before = hor_core_node_before};
+    core->member_count++;
+    return HOR_OK;
+}
+
 static int members_copy(struct hor_core *core, const struct hor_core_settings *settings)
 {
-    core->members = calloc(settings->member_count, sizeof *core->members);
+    core->members = calloc(HOR_CORE_MEMBERS, sizeof *core->members); /* lists hang on them */
     if (core->members == NULL)
         return HOR_ERR_MEMORY;
-    for (size_t i = 0; i < settings->member_count; i++) {
-        struct hor_core_member_state *member = &core->members[i];
-        member->name = hor_strdup(settings->members[i].name);
-        if (member->name == NULL)
+    for (size_t i = 0; i < settings->member_count; i++)
+        if (member_add(core, &settings->members[i]) < 0)
             return HOR_ERR_MEMORY;
-        member->priority = member->now_priority = settings->members[i].priority;
-        member->max_tasks = member->now_max_tasks = settings->members[i].max_tasks;
-        member->witness = settings->members[i].witness;
-        member->changed_at = HOR_EVENT_NONE;
-        hor_core_link_init(&member->active);
-        member->ready = (struct hor_core_heap){
-            .place_offset = offsetof(struct hor_core_node_held, place),
-            .before = hor_core_node_before};
-        core->member_count++;
-    }
+    return HOR_OK;
+}
+
+int hor_core_join(struct hor_core *core, const struct hor_core_member *member, struct hor_error *err)
+{
+    if (hor_core_member_find(core, member->name, NULL) != NULL)
+        return HOR_OK;
+    if (core->member_count == HOR_CORE_MEMBERS)
+        return hor_error_set(err, HOR_ERR_LIMIT, "more than %d members by name", HOR_CORE_MEMBERS);
+    if (member_add(core, member) < 0)
+        return hor_error_set(err, HOR_ERR_MEMORY, "cluster state: out of memory");
+    hor_core_current(core, core->current);
     return HOR_OK;
 }
 
@@ -338,6 +366,8 @@ struct hor_core_lane *hor_core_lane_get(struct hor_core *core, const char *maste
     };
     hor_core_link_init(&lane->dirty);
     hor_core_link_init(&lane->members);
+    hor_core_link_init(&lane->awaited);
+    hor_ends_init(&lane->ends);
     if (lane->master == NULL || lane->chain == NULL || hor_map_put(core->lanes, key, lane) < 0) {
         lane_free(lane);
         return NULL;
@@ -430,8 +460,10 @@ struct hor_core_node_held *hor_core_task_node(const struct hor_core *core, const
         id[(size_t)(last - task) - i - 1] = '\0';
         struct hor_core_node_held *node = hor_core_node_find(order, id);
         int64_t attempt;
-        if (node != NULL && hor_str_to_int64(last + 1, &attempt) == HOR_OK &&
-            attempt == node->attempt && hor_core_node_is_active(node))
+        if (node == NULL || hor_str_to_int64(last + 1, &attempt) != HOR_OK)
+            continue;
+        node = hor_core_part_with(node, attempt);
+        if (node != NULL && hor_core_node_is_active(node))
             return node;
     }
     return NULL;
@@ -462,6 +494,17 @@ struct hor_core_order_held *hor_core_order_new(struct hor_core *core, const char
     return order;
 }
 
+void hor_core_node_init(struct hor_core_node_held *node, struct hor_core_order_held *order,
+                        const struct hor_node *def)
+{
+    node->order = order;
+    node->def = def;
+    node->member = SIZE_MAX;
+    node->exit_code = node->signal = HOR_EVENT_NONE;
+    node->started_at = node->ended_at = node->retry_at = HOR_EVENT_NONE;
+    hor_core_link_init(&node->active);
+}
+
 int hor_core_order_nodes_make(struct hor_core_order_held *order)
 {
     size_t count = order->chain->node_count;
@@ -470,12 +513,17 @@ int hor_core_order_nodes_make(struct hor_core_order_held *order)
         return HOR_ERR_MEMORY;
     for (size_t i = 0; i < count; i++) {
         struct hor_core_node_held *node = &order->nodes[i];
-        node->order = order;
-        node->def = &order->chain->nodes[i];
-        node->member = SIZE_MAX;
-        node->exit_code = node->signal = HOR_EVENT_NONE;
-        node->started_at = node->ended_at = node->retry_at = HOR_EVENT_NONE;
-        hor_core_link_init(&node->active);
+        hor_core_node_init(node, order, &order->chain->nodes[i]);
+        if (node->def->requirement_count == 0)
+            continue;
+        node->needs = calloc(node->def->requirement_count, sizeof *node->needs);
+        if (node->needs == NULL)
+            return HOR_ERR_MEMORY;
+        for (size_t k = 0; k < node->def->requirement_count; k++) {
+            node->needs[k].node = node;
+            node->needs[k].asked_at = node->needs[k].until = HOR_EVENT_NONE;
+            hor_core_link_init(&node->needs[k].waits);
+        }
     }
     return HOR_OK;
 }

@@ -8,6 +8,7 @@
 #include "agent/core/core.h"
 #include "agent/core/heap.h"
 #include "lib/base/map.h"
+#include "lib/model/dependency.h"
 
 enum {
     HOR_CORE_COMMANDS_KEPT = 10000, /* answers of commands */
@@ -40,6 +41,8 @@ enum hor_core_node_state {
     HOR_CORE_NODE_RUNNING,
     HOR_CORE_NODE_IN_DOUBT,
     HOR_CORE_NODE_RETRYING,
+    HOR_CORE_NODE_AWAY,   /* runs on another cluster: the Master was asked */
+    HOR_CORE_NODE_SPREAD, /* its parts have tasks, see spread.c */
     HOR_CORE_NODE_SUCCEEDED,
     HOR_CORE_NODE_WARNED,
     HOR_CORE_NODE_FAILED,
@@ -93,6 +96,8 @@ struct hor_core_lane {
     struct hor_core_heap waiting; /* due orders */
     struct hor_core_link dirty;
     struct hor_core_link members; /* running orders */
+    struct hor_ends ends;         /* R */
+    struct hor_core_link awaited; /* needs of nodes that wait for an end of its orders */
 };
 
 /* Something of which only so many tasks may run: a job or a lock of a Master. */
@@ -121,6 +126,17 @@ struct hor_core_member_state {
 
 struct hor_core_order_held;
 
+enum hor_core_need_state { HOR_CORE_NEED_OPEN, HOR_CORE_NEED_ASKED, HOR_CORE_NEED_MET };
+
+/* One requirement of a node. The journal says when it was asked and when it was met. */
+struct hor_core_need {
+    struct hor_core_node_held *node;
+    enum hor_core_need_state state; /* R */
+    int64_t ask;                    /* R: number of the question among the node's */
+    int64_t asked_at, until;        /* R: HOR_EVENT_NONE: no time limit */
+    struct hor_core_link waits;     /* in the lane of the chain that it waits for */
+};
+
 struct hor_core_node_held {
     struct hor_core_order_held *order;
     const struct hor_node *def;
@@ -135,6 +151,11 @@ struct hor_core_node_held {
     bool final;                       /* R: a failure that is not retried */
     char *cause;                      /* R */
     struct hor_arguments outputs;     /* R */
+    struct hor_core_node_held *parts; /* R: while it is spread; NULL: none */
+    size_t part_count;
+    struct hor_core_node_held *whole; /* of a part; NULL: it is none */
+    struct hor_core_need *needs;      /* R: one for each requirement; NULL: none */
+    int64_t asks;                     /* R: questions so far */
     bool when_true, swept;
     enum hor_core_queue queue;
     struct hor_core_heap *heap;  /* where it is READY or BLOCKED */
@@ -158,7 +179,7 @@ struct hor_core_order_held {
     enum hor_core_order_state state;        /* R */
     enum hor_core_mark mark;                /* R */
     struct hor_core_node_held *nodes;       /* R: NULL before the start and after the end */
-    size_t active, in_doubt, retrying, done;
+    size_t active, in_doubt, retrying, away, done;
     bool starting;                    /* counted in lane->starting */
     unsigned in_flight, commands;     /* events and commands under way */
     int64_t timer_at;
@@ -233,10 +254,15 @@ const char *hor_core_order_state_text(enum hor_core_order_state state);
 int hor_core_order_state_from(const char *text, enum hor_core_order_state *ret);
 const char *hor_core_mark_text(enum hor_core_mark mark); /* NULL: none */
 const char *hor_core_node_state_text(enum hor_core_node_state state);
+/* What people see: a node that is away runs. */
+const char *hor_core_node_shown(const struct hor_core_node_held *node);
 int hor_core_node_state_from(const char *text, enum hor_core_node_state *ret);
 void hor_core_order_drop(struct hor_core *core, struct hor_core_order_held *order);
 void hor_core_order_nodes_free(struct hor_core *core, struct hor_core_order_held *order);
 int hor_core_order_nodes_make(struct hor_core_order_held *order);
+/* One that has not run yet, in zeroed memory. */
+void hor_core_node_init(struct hor_core_node_held *node, struct hor_core_order_held *order,
+                        const struct hor_node *def);
 int hor_core_recent_add(struct hor_core_recent *recent, const char *key, void *value);
 /* Creates an order (not yet in the map); NULL: out of memory. */
 struct hor_core_order_held *hor_core_order_new(struct hor_core *core, const char *id,
@@ -259,7 +285,7 @@ bool hor_core_order_is_blocked(const struct hor_core_order_held *order,
 /* Puts an ended order where it waits for its Master's acknowledgement. */
 void hor_core_order_keep(struct hor_core_order_held *order);
 /* An event that decide or command made, not a member's report: emitted ones are counted. */
-bool hor_core_is_decision(enum hor_event_type type);
+bool hor_core_is_decision(const struct hor_event *event);
 
 /* ---- queue.c: the leader's notebook ---- */
 void hor_core_order_touch(struct hor_core *core, struct hor_core_order_held *order);
@@ -307,6 +333,45 @@ int hor_core_resolve(const struct hor_core_order_held *order, int64_t now_us,
 int hor_core_when(const struct hor_core_node_held *node, int64_t now_us, bool *ret,
                   struct hor_error *err);
 
+/* The parameters of the node's job, from its arguments, the order's and the defaults. */
+int hor_core_node_parameters(const struct hor_core_node_held *node, int64_t now_us,
+                             struct hor_arguments *ret, struct hor_error *err);
+int hor_core_condition(const struct hor_core_node_held *node, const char *test, int64_t now_us,
+                       bool *ret, struct hor_error *err);
+
+/* ---- spread.c ---- */
+/* Walks all that may have a task: nodes, or the parts of one that is spread. All zero: the first. */
+struct hor_core_run_walk {
+    size_t node, part;
+};
+struct hor_core_node_held *hor_core_next_run(const struct hor_core_order_held *order,
+                                             struct hor_core_run_walk *walk);
+/* The node itself, or its part on that agent; with that attempt. NULL: there is none. */
+struct hor_core_node_held *hor_core_part_on(const struct hor_core *core,
+                                            struct hor_core_node_held *node, const char *agent);
+struct hor_core_node_held *hor_core_part_with(struct hor_core_node_held *node, int64_t attempt);
+bool hor_core_node_has_tasks(const struct hor_core_node_held *node);
+int hor_core_parts_make(struct hor_core_node_held *node, size_t count);
+/* None of them has a task. A NULL core: everything is freed. */
+void hor_core_parts_free(struct hor_core *core, struct hor_core_node_held *node);
+void hor_core_node_spread(struct hor_core *core, struct hor_core_node_held *node,
+                          const struct hor_event *event);
+void hor_core_parts_join(struct hor_core *core, struct hor_core_node_held *node);
+
+/* ---- needs.c ---- */
+void hor_core_needs_clear(struct hor_core_node_held *node);
+void hor_core_needs_done(struct hor_core_node_held *node); /* frees them */
+bool hor_core_needs_met(const struct hor_core_node_held *node);
+/* Marks a need as asked, and lets it hear of the ends that it waits for. */
+void hor_core_need_ask(struct hor_core *core, struct hor_core_need *need, int64_t ask,
+                       int64_t asked_at, int64_t until);
+void hor_core_dependency_requested(struct hor_core *core, struct hor_core_node_held *node,
+                                   const struct hor_event *event);
+void hor_core_dependency_resolved(struct hor_core *core, struct hor_core_node_held *node,
+                                  const struct hor_event *event);
+/* An order of the lane ended: those that wait for it look again. */
+void hor_core_lane_ended(struct hor_core *core, struct hor_core_lane *lane,
+                         const struct hor_event *event);
 /* ---- decide.c ---- */
 /* Makes an event of an order: master, order and (node may be NULL) node are filled in. */
 struct hor_event *hor_core_event(enum hor_event_type type, const struct hor_core_order_held *order,

@@ -36,7 +36,7 @@ static void write_nodes(const struct hor_core_order_held *order, struct hor_buf 
         const struct hor_core_node_held *node = &order->nodes[i];
         hor_buf_puts(out, "<node");
         attribute(out, "id", node->def->id);
-        attribute(out, "state", hor_core_node_state_text(node->state));
+        attribute(out, "state", hor_core_node_shown(node));
         attribute_int(out, "exitCode", node->exit_code);
         attribute_int(out, "attempt", node->attempt);
         attribute_time(out, "startedAt", node->started_at);
@@ -136,15 +136,21 @@ struct hor_xpath_scope *hor_core_scope(const struct hor_core_order_held *order, 
     return scope;
 }
 
-int hor_core_when(const struct hor_core_node_held *node, int64_t now_us, bool *ret,
-                  struct hor_error *err)
+int hor_core_condition(const struct hor_core_node_held *node, const char *test, int64_t now_us,
+                       bool *ret, struct hor_error *err)
 {
     struct hor_xpath_scope *scope = hor_core_scope(node->order, now_us, err);
     if (scope == NULL)
         return HOR_ERR_MEMORY;
-    int rc = hor_xpath_test(scope, node->def->when, ret, err);
+    int rc = hor_xpath_test(scope, test, ret, err);
     hor_xpath_scope_free(scope);
     return rc;
+}
+
+int hor_core_when(const struct hor_core_node_held *node, int64_t now_us, bool *ret,
+                  struct hor_error *err)
+{
+    return hor_core_condition(node, node->def->when, now_us, ret, err);
 }
 
 /* ---- parameters ---- */
@@ -249,6 +255,22 @@ static int job_parameters(const struct hor_core_node_held *node, struct hor_xpat
                          given != NULL && given->secret, scope, ret, err);
     }
     hor_arguments_done(&own);
+    return rc;
+}
+
+int hor_core_node_parameters(const struct hor_core_node_held *node, int64_t now_us,
+                             struct hor_arguments *ret, struct hor_error *err)
+{
+    struct hor_arguments list = {0};
+    struct hor_xpath_scope *scope = hor_core_scope(node->order, now_us, err);
+    if (scope == NULL)
+        return HOR_ERR_MEMORY;
+    int rc = job_parameters(node, scope, &list, err);
+    hor_xpath_scope_free(scope);
+    if (rc < 0)
+        hor_arguments_done(&list);
+    else
+        *ret = list;
     return rc;
 }
 

@@ -39,8 +39,8 @@ static const char *node_state(const struct hor_core_order_held *order, size_t i)
     const struct hor_core_node_held *node = &order->nodes[i];
     if (order->state == HOR_CORE_ORDER_RUNNING && node->state == HOR_CORE_NODE_WAITING &&
         hor_core_node_release(order, i) == HOR_CORE_GO)
-        return "ready";
-    return hor_core_node_state_text(node->state);
+        return hor_core_needs_met(node) ? "ready" : "waiting";
+    return hor_core_node_shown(node);
 }
 
 int hor_core_order_node(const struct hor_core *core, const char *id, size_t i,

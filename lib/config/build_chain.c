@@ -30,8 +30,7 @@ void hor_chain_begin(struct hor_builder *b, hor_attributes *a)
 
 static void refuse_some(struct hor_builder *b, hor_attributes *a)
 {
-    static const char *const later[] = {"chain",   "forEach",     "as",           "maxParallel",
-                                        "everyAgent", "agentCluster"};
+    static const char *const later[] = {"chain", "forEach", "as", "maxParallel"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         char what[60] = "the attribute ";
         if (hor_builder_has(a, later[i]))
@@ -39,10 +38,25 @@ static void refuse_some(struct hor_builder *b, hor_attributes *a)
     }
 }
 
+/* Where a node runs can be said in one way only. */
+static void check_place(struct hor_builder *b, hor_attributes *a)
+{
+    static const char *const ways[][2] = {{"everyAgent", "agent"},
+                                          {"everyAgent", "sameAgentAs"},
+                                          {"everyAgent", "agentCluster"},
+                                          {"sameAgentAs", "agentCluster"},
+                                          {"sameAgentAs", "agent"}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        if (hor_builder_has(a, ways[i][0]) && hor_builder_has(a, ways[i][1]))
+            hor_builder_problem(b, "leave one of them out", "%s and %s exclude each other",
+                                ways[i][0], ways[i][1]);
+}
+
 static void read_node(struct hor_builder *b, hor_attributes *a)
 {
     struct hor_chain *chain = b->chain;
     refuse_some(b, a);
+    check_place(b, a);
     size_t nodes = chain->node_count;
     const char **same = HOR_ADD(b, b->same_agent, nodes);
     struct hor_node *node = HOR_ADD(b, chain->nodes, chain->node_count);
@@ -60,13 +74,16 @@ static void read_node(struct hor_builder *b, hor_attributes *a)
         (enum hor_on_failure)hor_builder_choice(a, "onFailure", on_failures, chain->on_failure);
     node->agent = hor_builder_text(b, a, "agent");
     node->same_agent_as = HOR_NODE_NONE;
+    node->every_agent = hor_builder_bool(a, "everyAgent");
+    node->cluster_path = hor_builder_reference(b, a, "agentCluster");
     b->at_start = false;
     hor_builder_check_xpath(b, node->when, chain_knows);
     if (node->job_path == NULL && !hor_builder_has(a, "chain"))
         hor_builder_problem(b, "add job=\"NAME\"", "the node has no job");
 }
 
-static void read_on(struct hor_builder *b, const char *text, struct hor_edge *edge)
+void hor_builder_on(struct hor_builder *b, const char *text, unsigned *ret_on,
+                    struct hor_codes *ret_codes)
 {
     static const struct {
         const char *name;
@@ -83,8 +100,8 @@ static void read_on(struct hor_builder *b, const char *text, struct hor_edge *ed
             memcpy(word, text, len);
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
             if (strcmp(names[i].name, word) == 0)
-                edge->on |= names[i].on;
-        hor_builder_codes(b, word, &edge->codes); /* adds nothing for a name */
+                *ret_on |= names[i].on;
+        hor_builder_codes(b, word, ret_codes); /* adds nothing for a name */
         text += len;
     }
 }
@@ -113,7 +130,7 @@ static void read_after(struct hor_builder *b, hor_attributes *a)
     if (on == NULL)
         edge->on = HOR_ON_SUCCESS | HOR_ON_WARNING;
     else
-        read_on(b, on, edge);
+        hor_builder_on(b, on, &edge->on, &edge->codes);
     b->pending[b->pending_count++] =
         (struct hor_pending_edge){.node = chain->node_count - 1,
                                   .edge = node->edge_count - 1,
@@ -132,10 +149,10 @@ void hor_chain_start(struct hor_builder *b, const char *name, hor_attributes *a)
         read_after(b, a);
     else if (strcmp(name, "atStart") == 0 && chain->node_count > 0)
         b->at_start = true;
-    else if (strcmp(name, "requires") == 0)
-        hor_builder_refuse(b, "requires");
     else if (strcmp(name, "argument") == 0)
         b->name = hor_builder_text(b, a, "name");
+    else
+        hor_requires_start(b, name, a, chain_knows);
 }
 
 /* A node that names no predecessor follows the one above it. */

@@ -99,6 +99,12 @@ void hor_chain_begin(struct hor_builder *b, hor_attributes *a);
 void hor_chain_start(struct hor_builder *b, const char *name, hor_attributes *a);
 void hor_chain_end(struct hor_builder *b, const char *name);
 void hor_chain_finish(struct hor_builder *b);
+/* An element below <requires>, and chain_knows of build_chain.c for its expressions. */
+void hor_requires_start(struct hor_builder *b, const char *name, hor_attributes *a,
+                        hor_xpath_known_fn *known);
+/* "success 7-9" */
+void hor_builder_on(struct hor_builder *b, const char *text, unsigned *ret_on,
+                    struct hor_codes *ret_codes);
 void hor_schedule_begin(struct hor_builder *b, hor_attributes *a);
 void hor_schedule_start(struct hor_builder *b, const char *name, hor_attributes *a);
 void hor_schedule_end(struct hor_builder *b, const char *name);
@@ -112,6 +118,8 @@ void hor_place_begin(struct hor_builder *b, hor_attributes *a); /* agentCluster,
 void hor_place_start(struct hor_builder *b, const char *name, hor_attributes *a);
 void hor_cluster_finish(struct hor_builder *b);
 
+/* Makes the chains that nodes on other clusters run as; before the cross-check. HOR_ERR_MEMORY. */
+int hor_config_add_parts(struct hor_config *config, struct hor_problems *problems);
 /* Sorts, finds duplicates, resolves references, checks across objects. `broken` has the keys
  * "job:/x" of documents that are there but could not be taken in. */
 void hor_config_cross_check(struct hor_config *config, const struct hor_map *broken,

@@ -124,8 +124,8 @@ static void check_node_parameters(struct check *c, const struct hor_chain *chain
 
 static void check_agent(struct check *c, const struct hor_chain *chain, const struct hor_node *node)
 {
-    if (node->agent == NULL || chain->cluster == NULL)
-        return;
+    if (node->agent == NULL || chain->cluster == NULL || node->part != NULL)
+        return; /* of a part it is looked at in the part's own chain */
     for (size_t i = 0; i < chain->cluster->member_count; i++) {
         const struct hor_agent_member *member = &chain->cluster->members[i];
         if (member->name == NULL || strcmp(member->name, node->agent) != 0)
@@ -140,12 +140,23 @@ static void check_agent(struct check *c, const struct hor_chain *chain, const st
          chain->cluster_path);
 }
 
+static void check_requirements(struct check *c, struct hor_node *node)
+{
+    for (size_t i = 0; i < node->requirement_count; i++) {
+        struct hor_requirement *r = &node->requirements[i];
+        if (r->type != HOR_REQUIRES_HISTORY)
+            continue;
+        r->chain = RESOLVE(c, r->line, CHAIN, chain, r->chain_path);
+    }
+}
+
 static void check_chain(struct check *c, struct hor_chain *chain)
 {
     chain->cluster = RESOLVE(c, 0, AGENT_CLUSTER, cluster, chain->cluster_path);
     for (size_t i = 0; i < chain->node_count; i++) {
         struct hor_node *node = &chain->nodes[i];
         node->job = RESOLVE(c, node->line, JOB, job, node->job_path);
+        check_requirements(c, node);
         if (node->id == NULL)
             continue;
         if (node->job != NULL)

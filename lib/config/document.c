@@ -384,6 +384,8 @@ int hor_builder_release(struct hor_builder *b, const char *bytes, size_t len,
 int hor_builder_finish(struct hor_builder *b, struct hor_config **ret, struct hor_error *err)
 {
     if (b->code == HOR_OK && !b->arena->failed)
+        b->code = hor_config_add_parts(b->config, b->problems);
+    if (b->code == HOR_OK && !b->arena->failed)
         hor_config_cross_check(b->config, b->broken, b->problems);
     if (b->code != HOR_OK || b->arena->failed || b->problems->failed)
         return hor_error_set(err, HOR_ERR_MEMORY, "load configuration: out of memory");

@@ -136,6 +136,12 @@ const struct hor_agent_cluster *hor_config_cluster(const struct hor_config *conf
     return find(config->clusters, config->cluster_count, path);
 }
 
+/* What the loader made itself is no object of the configuration. */
+static bool is_part(const struct hor_object *object)
+{
+    return object->kind == HOR_KIND_CHAIN && ((const struct hor_chain *)object)->part_of != NULL;
+}
+
 const struct hor_object *hor_config_next(const struct hor_config *config, size_t *pos)
 {
     const struct {
@@ -148,9 +154,12 @@ const struct hor_object *hor_config_next(const struct hor_config *config, size_t
                  {config->schedules, config->schedule_count}};
     size_t at = *pos;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        if (at < lists[i].count) {
+        for (; at < lists[i].count; at++) {
+            const struct hor_object *object =
+                ((const struct hor_object *const *)lists[i].items)[at];
             (*pos)++;
-            return ((const struct hor_object *const *)lists[i].items)[at];
+            if (!is_part(object))
+                return object;
         }
         at -= lists[i].count;
     }
@@ -159,8 +168,12 @@ const struct hor_object *hor_config_next(const struct hor_config *config, size_t
 
 size_t hor_config_object_count(const struct hor_config *config)
 {
-    return config->cluster_count + config->calendar_count + config->chain_count +
-           config->folder_count + config->icalendar_count + config->job_count + config->lock_count + config->schedule_count;
+    size_t parts = 0;
+    for (size_t i = 0; i < config->chain_count; i++)
+        parts += config->chains[i]->part_of != NULL;
+    return config->cluster_count + config->calendar_count + config->chain_count - parts +
+           config->folder_count + config->icalendar_count + config->job_count +
+           config->lock_count + config->schedule_count;
 }
 
 void hor_config_free(struct hor_config *config)
@@ -169,4 +182,10 @@ void hor_config_free(struct hor_config *config)
         return;
     hor_arena_done(&config->arena);
     free(config);
+}
+
+const char *hor_requirement_name(enum hor_requirement_type type)
+{
+    static const char *const names[] = {"history", "event", "condition"};
+    return names[type];
 }

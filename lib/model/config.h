@@ -167,6 +167,30 @@ enum hor_on_failure {
     HOR_ON_FAILURE_END,      /* the order ends as failedFinally */
 };
 
+enum hor_requirement_type { /* in the order of hor_requirement_name */
+    HOR_REQUIRES_HISTORY,
+    HOR_REQUIRES_EVENT,
+    HOR_REQUIRES_CONDITION,
+    HOR_REQUIREMENTS,
+};
+enum hor_on_timeout { HOR_ON_TIMEOUT_FAIL, HOR_ON_TIMEOUT_SKIP, HOR_ON_TIMEOUT_CONTINUE };
+
+/* What a node waits for, as soon as the nodes before it let it go. */
+struct hor_requirement {
+    enum hor_requirement_type type;
+    int line;
+    const struct hor_chain *chain; /* history */
+    const char *chain_path;
+    unsigned on;            /* history: HOR_ON_... that its order may end with */
+    int64_t within_ms;      /* history, event: not older, seen from the request; 0: any age */
+    const char *name;       /* event */
+    bool consume;           /* event: counts for one order only */
+    const char *test;       /* condition: XPath */
+    int64_t timeout_ms;     /* 0: waits for ever */
+    enum hor_on_timeout on_timeout;
+};
+const char *hor_requirement_name(enum hor_requirement_type type); /* "history", ... */
+
 struct hor_node {
     const char *id;
     const char *title; /* NULL: none */
@@ -182,6 +206,11 @@ struct hor_node {
     size_t same_agent_as;           /* index of a node; HOR_NODE_NONE */
     struct hor_named_text *arguments; /* for the job's parameters, before those of the order */
     size_t argument_count;
+    struct hor_requirement *requirements;
+    size_t requirement_count;
+    bool every_agent;          /* one task on each member */
+    const char *cluster_path;  /* it runs there, through the Master; NULL: where the chain runs */
+    const struct hor_chain *part; /* what runs there: a chain of this node alone */
 };
 #define HOR_NODE_NONE ((size_t)-1)
 
@@ -206,6 +235,9 @@ struct hor_chain {
     struct hor_node *nodes; /* at least one */
     size_t node_count;
     size_t *order; /* node indexes, every node after those before it */
+    /* Of a chain that the loader made for a node which runs on another cluster: the chain with that
+     * node. Its path is the chain's, "/-" and the node's id, which no document can have. */
+    const struct hor_chain *part_of;
 };
 /* Index of a node, HOR_NODE_NONE when there is none. */
 size_t hor_chain_node(const struct hor_chain *chain, const char *id);

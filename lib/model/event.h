@@ -40,6 +40,7 @@
     X(NODE_SKIPPED, "nodeSkipped")               /* order, node, cause */                          \
     X(NODE_RESET, "nodeReset")                   /* order, node, actor, reason: runs again */      \
     X(NODE_SET, "nodeSet")                       /* order, node, outcome, actor, reason */         \
+    X(NODE_SPREAD, "nodeSpread")                 /* order, node, count, arguments: agents */       \
     X(TASK_ASSIGNED, "taskAssigned")             /* order, node, job, task, attempt, agent */      \
     X(TASK_STARTED, "taskStarted")               /* order, node, task, agent, pid */               \
     X(TASK_ENDED, "taskEnded")                   /* order, node, task, outcome, exit, usage */     \

@@ -42,7 +42,8 @@ struct hor_cli_command {
 
 /* The tables, each ending with a NULL name. */
 extern const struct hor_cli_command hor_cli_orders[], hor_cli_releases[], hor_cli_views[],
-    hor_cli_log[], hor_cli_offline[], hor_cli_import[], hor_cli_forecast[];
+    hor_cli_log[], hor_cli_offline[], hor_cli_cluster[], hor_cli_import[], hor_cli_outside[],
+    hor_cli_forecast[];
 
 struct hor_cli {
     const char *program;
@@ -76,6 +77,10 @@ int hor_cli_logout(struct hor_cli *cli); /* exit code */
 /* Reads the first line of a file, or of the terminal without echo when `file` is NULL. */
 int hor_cli_read_password(const char *file, const char *prompt, struct hor_buf *out,
                           struct hor_error *err);
+
+/* ---- orders.c ---- */
+/* Prints the answer's results as a table; returns the exit code that they mean. */
+int hor_cli_results(struct hor_cli *cli, const struct hor_xml_doc *doc);
 
 /* ---- making requests ---- */
 void hor_cli_begin(struct hor_buf *request, const char *operation); /* <sup:X xmlns...> */

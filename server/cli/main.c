@@ -11,6 +11,7 @@ static const struct {
 } group[] = {
     {"Configuration and releases", hor_cli_releases},
     {"Orders and chains", hor_cli_orders},
+    {"Agents and external events", hor_cli_outside},
     {"Looking", hor_cli_views},
     {"Logs", hor_cli_log},
     {"Without a Supervisor", hor_cli_offline},

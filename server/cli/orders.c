@@ -325,7 +325,7 @@ static int await(struct hor_cli *cli, const struct hor_cli_command *command, int
     return code != HOR_EXIT_OK ? code : all_good ? HOR_EXIT_OK : HOR_EXIT_FAILED;
 }
 
-static int print_results(struct hor_cli *cli, const struct hor_xml_doc *doc)
+int hor_cli_results(struct hor_cli *cli, const struct hor_xml_doc *doc)
 {
     static const struct hor_cli_column columns[] = {
         {"OBJECT", "object", false}, {"OUTCOME", "outcome", false}, {"TEXT", "text", false}};
@@ -394,7 +394,7 @@ static int control(struct hor_cli *cli, const struct hor_cli_command *command, c
     code = hor_cli_call(cli, &request, &doc);
     hor_buf_done(&request);
     if (code == HOR_EXIT_OK)
-        code = print_results(cli, doc);
+        code = hor_cli_results(cli, doc);
     hor_xml_doc_free(doc);
     return code;
 }
@@ -446,7 +446,7 @@ static int control_chain(struct hor_cli *cli, const struct hor_cli_command *comm
     code = hor_cli_call(cli, &request, &doc);
     hor_buf_done(&request);
     if (code == HOR_EXIT_OK)
-        code = print_results(cli, doc);
+        code = hor_cli_results(cli, doc);
     hor_xml_doc_free(doc);
     return code;
 }

@@ -88,6 +88,12 @@ static const struct hor_field filtered_orders[] = {
 static const struct hor_field control_chain[] = {
     TEXT("request", "requestId"), TEXT("action", "action"), TEXT("chain", "chain"),
     TEXT("master", "master"), TEXT("reason", "reason"), STOP};
+static const struct hor_field control_agent[] = {
+    TEXT("request", "requestId"), TEXT("action", "action"), TEXT("agent", "agent"),
+    TEXT("master", "master"), TEXT("reason", "reason"), STOP};
+static const struct hor_field post_event[] = {
+    TEXT("request", "requestId"), TEXT("name", "name"), TEXT("master", "master"),
+    TEXT("reason", "reason"), STOP};
 static const struct hor_field create_release[] = {
     TEXT("request", "requestId"), TEXT("reason", "reason"), STOP};
 static const struct hor_field numbered[] = {TEXT("number", "number"), TEXT("reason", "reason"), STOP};
@@ -102,6 +108,8 @@ static const struct hor_action actions[] = {
     {"control-order-now", "ControlOrders", selected_orders},
     {"control-filtered", "ControlOrders", filtered_orders},
     {"control-chain", "ControlChain", control_chain},
+    {"control-agent", "ControlAgent", control_agent},
+    {"post-event", "PostEvent", post_event},
     {"create-release", "CreateRelease", create_release},
     {"approve-release", "ApproveRelease", numbered},
     {"reject-release", "RejectRelease", numbered},

@@ -358,7 +358,7 @@ static int ask_deployed(struct hor_master *master, void *arg, struct hor_error *
 
 static int work(struct hor_coupling *c, struct hor_error *err)
 {
-    int rc = HOR_OK, count = 0;
+    int rc = HOR_OK, count = 0, answers = 0;
     bool waiting = false;
     int64_t before = 0, deployed = 0;
     while (rc == HOR_OK && hor_coupling_may_go_on(c)) {
@@ -372,7 +372,9 @@ static int work(struct hor_coupling *c, struct hor_error *err)
             rc = hor_coupling_hand_over(c, &count, err);
         if (rc == HOR_OK)
             rc = hor_coupling_deliver(c, &waiting, err);
-        if (rc == HOR_OK && count == 0)
+        if (rc == HOR_OK)
+            rc = hor_coupling_answer(c, &answers, err);
+        if (rc == HOR_OK && count == 0 && answers == 0)
             sleep_until_kicked(c, waiting ? BACKOFF_MS : CALL_MS);
     }
     pthread_mutex_lock(&c->lock);

@@ -1,5 +1,5 @@
 /* server/master/coupling.h - one agent cluster as this Master is coupled with it. For the files
- * coupling.c (its life), hand_over.c (what it gets) and collect.c (its events into our journal).
+ * coupling.c (its life), hand_over.c, answer.c (what it gets) and collect.c (its events into our journal).
  *
  * Each coupling has a thread that couples, hands over releases, orders and commands, and sleeps when
  * there are none; while it is coupled a second thread reads the cluster's events by long polls. */
@@ -54,6 +54,8 @@ int hor_coupling_give_release(struct hor_coupling *coupling, int64_t number, str
 int hor_coupling_hand_over(struct hor_coupling *coupling, int *ret_count, struct hor_error *err);
 /* Delivers waiting commands; *ret_waiting: some must be tried again soon. */
 int hor_coupling_deliver(struct hor_coupling *coupling, bool *ret_waiting, struct hor_error *err);
+/* Gives the cluster answers to what its orders wait for; *ret_count 0: there were none. */
+int hor_coupling_answer(struct hor_coupling *coupling, int *ret_count, struct hor_error *err);
 /* Reads events until the session ends or fails; thread function. */
 void *hor_coupling_collect(void *coupling);
 

@@ -262,6 +262,35 @@ static int command(struct hor_soap_call *call, const struct _mst__Command *reque
 }
 
 /* ---- events ---- */
+/* ---- external events ---- */
+
+static int change_posted(struct hor_master *master, struct hor_master_events *events, void *arg,
+                         struct hor_error *err)
+{
+    int rc = hor_master_core_post(master->core, arg, hor_clock_utc_us(), hor_master_collect, events,
+                                  err);
+    return rc == HOR_ERR_EXISTS ? HOR_OK : rc;
+}
+
+static int post_event(struct hor_soap_call *call, const struct _mst__PostEvent *request,
+                      struct _mst__PostEventResponse *response, struct hor_error *err)
+{
+    struct hor_arguments arguments = {0};
+    struct hor_master_posted posted = {.request = request->requestId,
+                                       .name = request->name,
+                                       .actor = request->actor,
+                                       .reason = request->reason,
+                                       .arguments = &arguments};
+    (void)response;
+    int rc = hor_soap_arguments_read(request->argument, request->__sizeargument, &arguments);
+    if (rc != HOR_OK)
+        hor_error_set(err, rc, "%s", hor_error_words(rc));
+    else
+        rc = hor_master_transact(call->ctx, change_posted, &posted, err);
+    hor_arguments_done(&arguments);
+    return not_active(call, rc);
+}
+
 
 struct events_answer {
     struct soap *soap;
@@ -394,6 +423,7 @@ static int read_log(struct hor_soap_call *call, const struct _mst__ReadLog *requ
     hor_soap_partner_free(partner);
     return rc;
 }
+    HOR_SOAP_OPERATION(mst, PostEvent, "supervisor", true, post_event),
 
 /* ---- the table and who may use it ---- */
 

@@ -3,7 +3,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/base/str.h"
-#include "server/master/core/state.h"
+#include "server/master/core/dependencies.h"
 
 static int set_time(int64_t *field, int64_t value)
 {
@@ -86,6 +86,8 @@ static int order_added(struct hor_master_core *core, const struct hor_event *eve
     int rc = hor_master_entry_add(core, event, &entry);
     if (rc == HOR_OK)
         rc = hor_master_entry_comes(core, entry);
+    if (rc == HOR_OK)
+        rc = hor_master_child_added(core, event);
     if (rc == HOR_OK && event->command != NULL &&
         hor_map_get(core->requests, event->command) == NULL) {
         struct hor_master_request *request = NULL;
@@ -111,9 +113,10 @@ static int order_ended(struct hor_master_core *core, struct hor_master_entry *en
     entry->ended_us = event->ended_at != HOR_EVENT_NONE ? event->ended_at : event->at_us;
     entry->ended_index = event->index;
     core->ended++;
-    if (hor_event_set(&entry->end_state, event->state) != HOR_OK)
+    if (hor_event_set(&entry->end_state, event->state) != HOR_OK ||
+        hor_event_set(&entry->cause, event->cause) != HOR_OK)
         return HOR_ERR_MEMORY;
-    return hor_event_set(&entry->cause, event->cause);
+    return hor_master_order_over(core, entry);
 }
 
 static int add_arguments(struct hor_master_entry *entry, const struct hor_arguments *from)
@@ -175,6 +178,10 @@ static int order_moves(struct hor_master_core *core, const struct hor_event *eve
         entry->away = true;
         entry->forwarding = false;
     }
+    hor_master_order_moved(core, event);
+    if (event->type == HOR_EVENT_NODE_SET || event->type == HOR_EVENT_NODE_SKIPPED ||
+        event->type == HOR_EVENT_NODE_RESET)
+        hor_master_take_back(core, entry, event->node);
     switch (event->type) {
     case HOR_EVENT_ORDER_FORWARDED:
         hor_master_entry_leaves(core, entry);
@@ -328,6 +335,10 @@ static int apply_own(struct hor_master_core *core, const struct hor_event *event
     case HOR_EVENT_COMMAND_RECEIVED:
     case HOR_EVENT_COMMAND_DONE:
         return command(core, event);
+    case HOR_EVENT_EXTERNAL_EVENT:
+        return hor_master_external_event(core, event);
+    case HOR_EVENT_DEPENDENCY_RESOLVED:
+        return hor_master_own_resolved(core, event);
     default:
         return order_moves(core, event);
     }
@@ -349,6 +360,10 @@ static int apply_theirs(struct hor_master_core *core, const struct hor_event *ev
         return held(core, event);
     case HOR_EVENT_COMMAND_DONE:
         return command(core, event);
+    case HOR_EVENT_DEPENDENCY_REQUESTED:
+        return hor_master_asked(core, event);
+    case HOR_EVENT_DEPENDENCY_RESOLVED:
+        return hor_master_theirs_resolved(core, event);
     default:
         return order_moves(core, event);
     }

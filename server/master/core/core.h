@@ -160,6 +160,26 @@ void hor_master_core_command_sent(struct hor_master_core *core, const char *id, 
 const struct hor_event *hor_master_core_waiting(const struct hor_master_core *core,
                                                 const char *cluster, size_t *pos);
 
+/* ---- dependencies ---- */
+
+struct hor_master_posted { /* an external event; all borrowed, all but the name may be NULL */
+    const char *request, *name, *actor, *reason;
+    const struct hor_arguments *arguments;
+};
+/* Emits externalEvent. HOR_ERR_EXISTS: the request was done before; HOR_ERR_LIMIT. */
+int hor_master_core_post(struct hor_master_core *core, const struct hor_master_posted *posted,
+                         int64_t now_us, hor_master_emit_fn *emit, void *ctx, struct hor_error *err);
+/* Gives up to `limit` answers (events dependencyResolved) that the cluster may not have, and marks them
+ * as under way; then hor_master_core_answered says whether it took them. */
+typedef void hor_master_event_fn(const struct hor_event *event, void *ctx);
+size_t hor_master_core_answers(struct hor_master_core *core, const char *cluster, size_t limit,
+                               hor_master_event_fn *each, void *ctx);
+void hor_master_core_answered(struct hor_master_core *core, const char *cluster, bool taken);
+/* Walks the orders that run nodes of this one on other clusters and have not ended: their ids, NULL:
+ * no more. Start with *pos = 0. */
+const char *hor_master_core_asked(const struct hor_master_core *core, const char *order, size_t *pos,
+                                  const char **ret_node);
+
 /* ---- clusters and consumers ---- */
 
 struct hor_master_cluster { /* borrowed */

@@ -7,7 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/config/config.h"
 #include "lib/model/day.h"
-#include "server/master/core/state.h"
+#include "server/master/core/dependencies.h"
 
 enum { CHECK_MISSED_S = 5 };
 
@@ -54,6 +54,8 @@ void hor_master_core_reached(struct hor_master_core *core, const char *cluster, 
         place->settled = true;
     if (place != NULL)
         place->reached = reached;
+    if (!reached)
+        hor_master_core_answered(core, cluster, false); /* the next session hands them over again */
 }
 
 /* ---- plan days ---- */
@@ -225,7 +227,9 @@ int hor_master_core_decide(struct hor_master_core *core, int64_t now_us, size_t 
     int rc = HOR_OK;
     if (core->queue_at == core->queue_count) {
         core->queue_at = core->queue_count = 0;
-        rc = make_next_day(core, now_us);
+        rc = hor_master_decide_dependencies(core, now_us);
+        if (rc == HOR_OK)
+            rc = make_next_day(core, now_us);
         if (rc == HOR_OK && core->queue_count == 0 && core->making[0] == '\0')
             rc = find_all_missed(core, now_us);
     }

@@ -189,7 +189,7 @@ int hor_master_core_add(struct hor_master_core *core, const struct hor_master_ne
                              before->text);
     }
     const struct hor_chain *chain = hor_config_chain(config, order->chain);
-    if (chain == NULL)
+    if (chain == NULL || chain->part_of != NULL)
         return hor_error_set(err, HOR_ERR_NOT_FOUND, "release %lld has no chain '%s'",
                              (long long)core->deployed->number, order->chain);
     int rc = check_arguments(chain, order->arguments, err);

@@ -3,7 +3,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/base/str.h"
-#include "server/master/core/state.h"
+#include "server/master/core/dependencies.h"
 
 /* The state as events, one a line, which say what is and not what happened: where a field has no
  * other use for that type it carries what the type lacks. The table of both readings:
@@ -17,6 +17,12 @@
  *   chainHeld          as it is
  *   commandReceived    as it is, only while its answer is kept; plannedAt: when
  *   commandDone        outcome, clusterIndex: index; endedAt: when; order: of an added one
+ *   orderEnded         chain, state, endedAt: when an order of the chain ended so last
+ *   externalEvent      clusterIndex: its index; endedAt: when
+ *   dependencyRequested  as it is; command: its id; mark: resolved, ending; task: the order that runs
+ *                      the node; title, cause: how that ended
+ *   taskEnded          of that order; command: id of the dependency
+ *   dependencyResolved as it is: the answer
  * Strings are borrowed while a line is written. */
 static void write_line(struct hor_event *event, struct hor_buf *out)
 {
@@ -167,6 +173,8 @@ int hor_master_core_snapshot(const struct hor_master_core *core, struct hor_buf 
     write_places(core, out);
     write_orders(core, out);
     write_requests(core, out);
+    struct hor_event none = blank(HOR_EVENT_DEPENDENCY_REQUESTED);
+    hor_master_dependencies_write(core, &none, write_line, out);
     hor_buf_puts(out, "</masterState>");
     return out->failed ? HOR_ERR_MEMORY : HOR_OK;
 }
@@ -282,6 +290,12 @@ static int restore_event(struct hor_master_core *core, const struct hor_event *e
     case HOR_EVENT_CHAIN_HELD:
     case HOR_EVENT_PLAN_MADE:
         return hor_master_core_apply(core, event);
+    case HOR_EVENT_ORDER_ENDED:
+    case HOR_EVENT_EXTERNAL_EVENT:
+    case HOR_EVENT_DEPENDENCY_REQUESTED:
+    case HOR_EVENT_DEPENDENCY_RESOLVED:
+    case HOR_EVENT_TASK_ENDED:
+        return hor_master_dependencies_restore(core, event);
     default:
         return HOR_ERR_CORRUPT;
     }

@@ -1,4 +1,4 @@
-#include "server/master/core/state.h"
+#include "server/master/core/dependencies.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,6 +77,28 @@ static void free_maps(struct hor_master_core *core)
     hor_map_free(core->releases);
 }
 
+static bool has_parts(const struct hor_config *config)
+{
+    for (size_t i = 0; config != NULL && i < config->chain_count; i++)
+        if (config->chains[i]->part_of != NULL)
+            return true;
+    return false;
+}
+
+/* A node of a running order may yet have to go to another cluster, with the order's release. */
+static bool is_needed_by_nodes(const struct hor_master_core *core,
+                               const struct hor_master_release *release)
+{
+    size_t pos = 0;
+    const struct hor_master_entry *entry;
+    if (!has_parts(release->config))
+        return false;
+    while ((entry = hor_map_next(core->orders, &pos, NULL)) != NULL)
+        if (entry->release == release->number && entry->state != HOR_MASTER_ENDED)
+            return true;
+    return false;
+}
+
 int hor_master_clear(struct hor_master_core *core)
 {
     hor_master_queue_clear(core);
@@ -95,7 +117,7 @@ int hor_master_clear(struct hor_master_core *core)
     core->preferred = NULL;
     return core->orders != NULL && core->places != NULL && core->requests != NULL &&
                    core->days != NULL && core->held != NULL && core->releases != NULL
-               ? HOR_OK
+               ? hor_master_dependencies_clear(core)
                : HOR_ERR_MEMORY;
 }
 
@@ -120,6 +142,9 @@ void hor_master_core_free(struct hor_master_core *core)
     hor_master_queue_clear(core);
     free(core->queue);
     free_maps(core);
+    hor_map_free(core->children);
+    hor_map_free(core->asked);
+    hor_map_free(core->topics);
     free(core->problem);
     free(core->preferred);
     free(core->name);
@@ -137,6 +162,7 @@ void hor_master_queue_clear(struct hor_master_core *core)
     }
     core->queue_at = core->queue_count = 0;
     core->making[0] = '\0';
+    hor_master_dependencies_lead(core); /* their answers may have been among it */
 }
 
 int hor_master_queue_add(struct hor_master_core *core, struct hor_event *take_event)
@@ -209,7 +235,8 @@ void hor_master_release_drop_unused(struct hor_master_core *core)
     const char *key;
     struct hor_master_release *release;
     while ((release = hor_map_next(core->releases, &pos, &key)) != NULL)
-        if (release != core->deployed && release->applied && release->here == 0)
+        if (release != core->deployed && release->applied && release->here == 0 &&
+            !is_needed_by_nodes(core, release))
             hor_map_remove(core->releases, key);
 }
 

@@ -42,6 +42,7 @@ struct hor_master_entry { /* an order */
     bool away;                   /* handed over to its agent cluster */
     bool again;                  /* and to be handed over again, with another release */
     bool forwarding, under_way;  /* leader only: being handed over; has events not yet applied */
+    struct hor_master_dependency *dependencies; /* its questions, see dependencies.h */
 };
 
 struct hor_master_place { /* an agent cluster */
@@ -54,6 +55,7 @@ struct hor_master_place { /* an agent cluster */
     struct hor_map *again; /* those to be handed over again; borrowed */
     bool anew;             /* a person decided to couple anew: see hor_master_core_recoupled */
     bool reached;         /* leader only */
+    bool answers;         /* leader only: there may be answers that it has not got */
 };
 
 struct hor_master_request { /* a command, or an added order's request */
@@ -79,6 +81,9 @@ struct hor_master_core {
     int64_t first_release_us; /* nothing is planned before it */
     struct hor_map *orders, *places, *requests, *days;
     struct hor_map *held; /* chain -> its agent cluster */
+    struct hor_map *topics, *asked; /* see dependencies.h */
+    struct hor_map *children;       /* id of an order that runs another's node -> its dependency */
+    size_t event_names;             /* topics that are external events */
     uint64_t acknowledged;
     size_t ended;         /* orders that are kept for the Supervisor */
 
@@ -88,6 +93,7 @@ struct hor_master_core {
     char making[16];     /* the plan day under way, "" none */
     char *problem;
     int64_t problem_release, problem_day;
+    struct hor_master_dependency *look_first, *look_last; /* that something happened to */
     int64_t missed_checked_us; /* looking at every late order takes time: now and then only */
 };
 

@@ -281,6 +281,11 @@ static int apply_order(struct record_order *order, const struct hor_event *event
         return HOR_OK;
     case HOR_EVENT_NODE_WAITING:
         return hor_event_set(&order->cause, event->cause);
+    case HOR_EVENT_DEPENDENCY_RESOLVED: /* of a node that ran on another cluster */
+        order->nodes_done += event->count == 0 && record_from_cluster(event) &&
+                             (hor_str_equal(event->outcome, "success") ||
+                              hor_str_equal(event->outcome, "warning"));
+        return HOR_OK;
     case HOR_EVENT_RETRY_SCHEDULED:
         return order_is(order, "running") ? set_state(order, "retrying", event->cause) : HOR_OK;
     default:

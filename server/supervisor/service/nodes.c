@@ -111,6 +111,32 @@ static const char *state_of_outcome(const char *outcome)
                                              : "failed";
 }
 
+/* A node waits for something, or runs on another cluster. The Master's answer and the agents' taking
+ * it in are both events: the second changes nothing. */
+static const char *apply_dependency(struct soap *soap, const struct hor_event *event,
+                                    struct t__Node *node)
+{
+    bool away = event->count == 0, asked = event->type == HOR_EVENT_DEPENDENCY_REQUESTED;
+    const char *text = hor_soap_string(soap, event->cause);
+    if (!away) {
+        if (asked && node->cause == NULL)
+            node->cause = hor_soap_string(soap, "waits for what it requires");
+        return NULL;
+    }
+    if (text != NULL)
+        node->cause = (char *)text;
+    if (asked) {
+        clear(node);
+        node->startedAt = service_long(soap, event->at_us);
+        return "running";
+    }
+    if (event->outcome == NULL || strcmp(event->outcome, "waiting") == 0)
+        return NULL;
+    node->endedAt = service_long(soap, event->at_us);
+    node->exitCode = hor_soap_int(soap, event->exit_code);
+    return state_of_outcome(event->outcome);
+}
+
 int service_nodes_apply(struct service_nodes *nodes, const struct hor_event *event)
 {
     struct soap *soap = nodes->soap;
@@ -158,6 +184,11 @@ int service_nodes_apply(struct service_nodes *nodes, const struct hor_event *eve
         node->endedAt = service_long(soap, event->at_us);
         node->cause = hor_soap_string(soap, event->reason != NULL ? event->reason : event->cause);
         break;
+    case HOR_EVENT_NODE_SPREAD:
+        clear(node);
+        state = "running";
+        node->startedAt = service_long(soap, event->at_us);
+        break;
     case HOR_EVENT_NODE_RESET:
         clear(node);
         state = "waiting";
@@ -167,6 +198,10 @@ int service_nodes_apply(struct service_nodes *nodes, const struct hor_event *eve
         break;
     case HOR_EVENT_NODE_WAITING:
         node->cause = hor_soap_string(soap, event->cause);
+        break;
+    case HOR_EVENT_DEPENDENCY_REQUESTED:
+    case HOR_EVENT_DEPENDENCY_RESOLVED:
+        state = apply_dependency(soap, event, node);
         break;
     default:
         break;

@@ -21,6 +21,8 @@
     X(AddOrder, service_add_order, "order.add", true)                                              \
     X(ControlOrders, service_control_orders, "order.control", true)                                \
     X(ControlChain, service_control_chain, "chain.control", true)                                  \
+    X(ControlAgent, service_control_agent, "agent.control", true)                                  \
+    X(PostEvent, service_post_event, "event.post", true)                                           \
     X(GetPlan, service_get_plan, "order.view", false)                                              \
     X(GetOverview, service_get_overview, "order.view", false)                                      \
     X(GetStatus, service_get_status, "status.view", false)                                         \

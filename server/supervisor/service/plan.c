@@ -125,7 +125,8 @@ int service_list_chains(struct hor_soap_call *call, const struct _sup__ListChain
     if (rc == HOR_OK && config != NULL) {
         const struct hor_config *model = hor_release_model(config);
         for (size_t i = 0; rc == HOR_OK && i < model->chain_count; i++)
-            if (hor_scope_has(&scope, model->chains[i]->object.path))
+            if (model->chains[i]->part_of == NULL &&
+                hor_scope_has(&scope, model->chains[i]->object.path))
                 rc = add_chain(&chains, model->chains[i]);
     }
     if (rc == HOR_OK)
