@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/soap/event.h"
+#include "lib/soap/events.h"
 
 enum { EVENTS_LIMIT = 10000, EVENTS_LOOKED_AT = 20000 };
 
@@ -358,9 +359,10 @@ int hor_agent_get_order_state(struct hor_soap_call *call, const struct _agt__Get
 
 struct events_call {
     struct hor_agent *agent;
-    struct soap *soap;
     const struct _agt__GetEvents *request;
-    struct _agt__GetEventsResponse *response;
+    struct hor_soap_events events;
+    char run_id[64];
+    uint64_t position;
     size_t capacity;
     uint64_t last; /* looked at */
     int code;
@@ -381,17 +383,12 @@ static bool concerns(const struct hor_event *event, const char *master)
 static bool take_event(const struct hor_event *event, void *ctx)
 {
     struct events_call *call = ctx;
-    struct _agt__GetEventsResponse *r = call->response;
-    if ((size_t)r->__sizeevent >= call->capacity)
+    if (call->events.count >= call->capacity)
         return false; /* this one comes with the next call */
-    if (concerns(event, call->request->master)) {
-        call->code = hor_soap_event_write(call->soap, event, &r->event[r->__sizeevent]);
-        if (call->code < 0)
-            return false;
-        r->__sizeevent++;
-    }
+    if (concerns(event, call->request->master))
+        hor_soap_events_add(&call->events, event);
     call->last = event->index;
-    return true;
+    return !call->events.text.failed;
 }
 
 static void events_on_loop(void *ctx)
@@ -402,7 +399,7 @@ static void events_on_loop(void *ctx)
     struct hor_error err = {0};
     hor_cluster_get_status(call->agent->cluster, &status);
     const char *run_id = status.run_id != NULL ? status.run_id : "";
-    call->response->runId = hor_soap_string(call->soap, run_id);
+    snprintf(call->run_id, sizeof call->run_id, "%s", run_id);
     if (call->request->runId != NULL && strcmp(call->request->runId, run_id) != 0) {
         call->code = hor_error_set(call->err, HOR_ERR_CONFLICT,
                                    "the cluster is run %s, not %.60s: couple again", run_id,
@@ -418,36 +415,35 @@ static void events_on_loop(void *ctx)
                                    (unsigned long long)position);
     else if (rc < 0)
         call->code = hor_error_set(call->err, rc, "%s", err.text);
-    else if ((size_t)call->response->__sizeevent >= call->capacity)
-        call->response->position = call->last; /* stopped by the limit */
+    else if (call->events.count >= call->capacity)
+        call->position = call->last; /* stopped by the limit */
     else
-        call->response->position = position > call->last ? position : call->last;
+        call->position = position > call->last ? position : call->last;
 }
 
 int hor_agent_get_events(struct hor_soap_call *call, const struct _agt__GetEvents *request,
                          struct _agt__GetEventsResponse *response, struct hor_error *err)
 {
     struct events_call events = {.agent = call->ctx,
-                                 .soap = call->soap,
                                  .request = request,
-                                 .response = response,
+                                 .events = {.codec = &hor_soap_codec_agt_GetEvents},
                                  .last = request->after,
                                  .err = err};
+    (void)response; /* the answer is written as text */
     int rc = hor_agent_may_speak_for(call, request->master, err);
     if (rc < 0)
         return rc;
     events.capacity = request->limit < 1              ? 1
                       : request->limit > EVENTS_LIMIT ? EVENTS_LIMIT
                                                       : (size_t)request->limit;
-    response->event = hor_soap_alloc(call->soap, events.capacity * sizeof *response->event);
-    if (response->event == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    if ((rc = on_loop(events.agent, events_on_loop, &events, err)) < 0)
-        return rc;
-    if (events.code < 0)
-        return events.code;
-    if (response->__sizeevent == 0 && response->position == request->after &&
+    rc = on_loop(events.agent, events_on_loop, &events, err);
+    if (rc >= 0)
+        rc = events.code;
+    if (rc >= 0 && events.events.count == 0 && events.position == request->after &&
         request->waitMs != NULL && *request->waitMs > 0)
-        return hor_soap_park(call, *request->waitMs);
-    return HOR_OK;
+        rc = hor_soap_park(call, *request->waitMs);
+    if (rc == HOR_OK)
+        rc = hor_soap_events_answer(&events.events, events.run_id, events.position, call, err);
+    hor_soap_events_done(&events.events);
+    return rc;
 }

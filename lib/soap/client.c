@@ -306,30 +306,46 @@ static int write_request(const struct hor_soap_codec *codec, const void *request
     return rc == HOR_OK && envelope->failed ? HOR_ERR_MEMORY : rc;
 }
 
-int hor_soap_call_raw(struct hor_soap_partner *partner, const struct hor_soap_codec *codec,
-                      const void *request, struct soap **ret_soap, void **ret_response,
-                      int64_t timeout_ms, struct hor_error *err)
+int hor_soap_ask(struct hor_soap_partner *partner, const struct hor_soap_codec *codec,
+                 const void *request, struct hor_buf *answer, int64_t timeout_ms,
+                 struct hor_error *err)
 {
-    struct hor_buf envelope = HOR_BUF_INIT, answer = HOR_BUF_INIT;
-    struct soap *soap = NULL;
+    struct hor_buf envelope = HOR_BUF_INIT;
     int rc = write_request(codec, request, &envelope);
     if (rc != HOR_OK)
         hor_error_set(err, rc, "the request could not be written");
     else
-        rc = post_any(partner, &envelope, &answer, timeout_ms, err);
+        rc = post_any(partner, &envelope, answer, timeout_ms, err);
     if (rc == HOR_OK)
-        rc = hor_soap_prescan(hor_buf_text(&answer), answer.len, err);
-    if (rc == HOR_OK && (soap = hor_soap_context_take(answer.data, answer.len)) == NULL)
-        rc = hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    if (rc == HOR_OK)
-        rc = read_response(soap, codec, ret_response, err);
+        rc = hor_soap_prescan(hor_buf_text(answer), answer->len, err);
+    hor_buf_done(&envelope);
+    return rc;
+}
+
+int hor_soap_read_answer(const struct hor_buf *answer, const struct hor_soap_codec *codec,
+                         struct soap **ret_soap, void **ret_response, struct hor_error *err)
+{
+    struct soap *soap = hor_soap_context_take(answer->data, answer->len);
+    if (soap == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    int rc = read_response(soap, codec, ret_response, err);
     if (rc == HOR_OK)
         *ret_soap = soap;
     else
         hor_soap_context_give(soap);
+    return rc;
+}
+
+int hor_soap_call_raw(struct hor_soap_partner *partner, const struct hor_soap_codec *codec,
+                      const void *request, struct soap **ret_soap, void **ret_response,
+                      int64_t timeout_ms, struct hor_error *err)
+{
+    struct hor_buf answer = HOR_BUF_INIT;
+    int rc = hor_soap_ask(partner, codec, request, &answer, timeout_ms, err);
+    if (rc == HOR_OK)
+        rc = hor_soap_read_answer(&answer, codec, ret_soap, ret_response, err);
     if (rc != HOR_OK && err != NULL)
         hor_error_prefix(err, "%s", codec->name);
-    hor_buf_done(&envelope);
     hor_buf_done(&answer); /* gSOAP has copied what it needs */
     return rc;
 }

@@ -51,6 +51,22 @@ void hor_soap_fault_detail(struct hor_buf *out, const struct hor_soap_fault *fau
 int hor_soap_fault_envelope(struct hor_buf *out, const struct hor_soap_fault *fault,
                             enum hor_soap_version version);
 
+/* client.c: the two halves of a call. The answer has passed the prescan. */
+struct hor_soap_partner;
+int hor_soap_ask(struct hor_soap_partner *partner, const struct hor_soap_codec *codec,
+                 const void *request, struct hor_buf *answer, int64_t timeout_ms,
+                 struct hor_error *err);
+int hor_soap_read_answer(const struct hor_buf *answer, const struct hor_soap_codec *codec,
+                         struct soap **ret_soap, void **ret_response, struct hor_error *err);
+
+/* events.c: an answer of GetEvents, whole; for hor_soap_call_events and the tests. */
+struct hor_soap_told;
+/* HOR_ERR_INVALID: it is not in the form that we write. HOR_ERR_MEMORY. */
+int hor_soap_events_read_own(const struct hor_buf *answer, const struct hor_soap_codec *codec,
+                             struct hor_soap_told *ret);
+int hor_soap_events_read(const struct hor_buf *answer, const struct hor_soap_codec *codec,
+                         struct hor_soap_told *ret, struct hor_error *err);
+
 /* files.c: the contract's files, as a service gives them to clients. */
 struct hor_soap_files;
 int hor_soap_files_load(const char *dir, const char *name, struct hor_soap_files **ret,

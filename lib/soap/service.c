@@ -208,8 +208,11 @@ static int execute(struct run *run, struct soap *soap, struct hor_buf *out, stru
     if (response == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     codec->response.set_default(soap, response);
+    size_t before = out->len;
+    run->call.answer = out;
     int rc = op->run(&run->call, request, response, err);
-    if (rc != HOR_OK)
+    run->call.answer = NULL;
+    if (rc != HOR_OK || out->len > before)
         return rc;
     const char *prefix_end = strchr(codec->response.tag, ':');
     char prefix[8];

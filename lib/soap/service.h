@@ -37,6 +37,8 @@ struct hor_soap_call {
     const char *operation;               /* "ListOrders" */
     void *ctx;                           /* of the service */
     bool may_park;                       /* false: answer now */
+    struct hor_buf *answer; /* an operation may append its response element here, with all namespaces
+                               declared, instead of filling the response; as its last act */
 };
 
 /* What an operation returns: HOR_OK (the response is filled), HOR_SOAP_PARKED (see

@@ -4,7 +4,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/gather.h"
 #include "lib/base/log.h"
-#include "lib/soap/event.h"
+#include "lib/soap/events.h"
 #include "server/master/coupling.h"
 
 enum {
@@ -20,7 +20,7 @@ enum {
 
 struct batch {
     struct hor_coupling *coupling;
-    struct hor_event **events;
+    struct hor_event *const *events;
     size_t count, taken;
     uint64_t last; /* index there of the last one taken */
 };
@@ -49,32 +49,15 @@ static int take_batch(struct hor_master *master, struct hor_master_events *into,
     return HOR_OK;
 }
 
-static int read_events(const struct _agt__GetEventsResponse *response, struct batch *batch,
-                       struct hor_error *err)
-{
-    batch->events = calloc((size_t)response->__sizeevent + 1, sizeof *batch->events);
-    if (batch->events == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    for (int i = 0; i < response->__sizeevent; i++) {
-        int rc = hor_soap_event_read(&response->event[i], &batch->events[batch->count], err);
-        if (rc == HOR_ERR_MEMORY)
-            return rc;
-        if (rc == HOR_OK)
-            batch->count++;
-        else /* of a newer agent: its index is passed over */
-            hor_log_warning("cluster=%s event %llu: %s, ignoring", batch->coupling->path,
-                            (unsigned long long)response->event[i].index,
-                            err != NULL ? err->text : "");
-    }
-    return HOR_OK;
-}
-
 /* Stored when it returns HOR_OK. */
-static int store(struct hor_coupling *coupling, const struct _agt__GetEventsResponse *response,
+static int store(struct hor_coupling *coupling, const struct hor_soap_told *told,
                  size_t *ret_taken, struct hor_error *err)
 {
-    struct batch batch = {.coupling = coupling};
-    int rc = read_events(response, &batch, err);
+    struct batch batch = {.coupling = coupling, .events = told->events, .count = told->count};
+    int rc = HOR_OK;
+    if (told->unknown > 0) /* of a newer agent: their indexes are passed over */
+        hor_log_warning("cluster=%s %zu events are not known here, the first: %s, ignoring",
+                        coupling->path, told->unknown, told->why.text);
     while (rc == HOR_OK) {
         rc = hor_master_transact(coupling->master, take_batch, &batch, err);
         if (rc != HOR_ERR_BUSY || !hor_coupling_may_go_on(coupling))
@@ -82,9 +65,6 @@ static int store(struct hor_coupling *coupling, const struct _agt__GetEventsResp
         hor_coupling_pause(coupling, BUSY_MS);
         rc = HOR_OK;
     }
-    for (size_t i = 0; i < batch.count; i++)
-        hor_event_free(batch.events[i]);
-    free(batch.events);
     *ret_taken = batch.taken;
     if (rc == HOR_OK && batch.taken > 0)
         coupling->stored = batch.last;
@@ -99,21 +79,20 @@ static int get_events(struct hor_coupling *coupling, int wait_ms, size_t *ret_ta
                                       .after = coupling->position,
                                       .limit = LIMIT,
                                       .waitMs = &wait_ms};
-    struct _agt__GetEventsResponse *response = NULL;
-    struct soap *soap = NULL;
-    int rc = hor_soap_call_op(coupling->partner, agt, GetEvents, &request, &soap, &response, CALL_MS,
-                              err);
+    struct hor_soap_told told = {.count = 0};
+    int rc = hor_soap_call_events(coupling->partner, &hor_soap_codec_agt_GetEvents, &request, &told,
+                                  CALL_MS, err);
     if (rc != HOR_OK)
         return rc;
     hor_coupling_seen(coupling);
-    if (response->runId == NULL || strcmp(response->runId, coupling->run_id) != 0)
+    if (strcmp(told.run_id, coupling->run_id) != 0)
         rc = hor_error_set(err, HOR_ERR_CONFLICT, "the cluster has begun a new journal");
     *ret_taken = 0;
-    if (rc == HOR_OK && response->__sizeevent > 0)
-        rc = store(coupling, response, ret_taken, err);
-    if (rc == HOR_OK && response->position > coupling->position)
-        coupling->position = response->position;
-    hor_soap_done(soap);
+    if (rc == HOR_OK && told.told > 0)
+        rc = store(coupling, &told, ret_taken, err);
+    if (rc == HOR_OK && told.position > coupling->position)
+        coupling->position = told.position;
+    hor_soap_told_done(&told);
     return rc;
 }
 

@@ -89,7 +89,8 @@ static void on_apply(const struct hor_event *event, void *ctx)
     }
     atomic_fetch_add(&master->events_applied, 1);
     /* What an agent cluster reports, and what the Supervisor has read, is no work for a coupling. */
-    if (event->cluster_index == HOR_EVENT_NONE || event->type == HOR_EVENT_CLUSTER_COUPLED)
+    if (event->cluster_index == HOR_EVENT_NONE || event->type == HOR_EVENT_CLUSTER_COUPLED ||
+        event->type == HOR_EVENT_DEPENDENCY_REQUESTED)
         master->kick = true;
     if (event->type == HOR_EVENT_ORDER_ENDED)
         atomic_fetch_add(&master->orders_ended, 1);

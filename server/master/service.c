@@ -10,6 +10,7 @@
 #include "lib/model/plan.h"
 #include "lib/soap/client.h"
 #include "lib/soap/event.h"
+#include "lib/soap/events.h"
 #include "server/master/copy.h"
 #include "server/master/master.h"
 
@@ -293,11 +294,11 @@ static int post_event(struct hor_soap_call *call, const struct _mst__PostEvent *
 
 
 struct events_answer {
-    struct soap *soap;
     const struct _mst__GetEvents *request;
-    struct _mst__GetEventsResponse *response;
-    int limit;
-    bool failed;
+    struct hor_soap_events events;
+    char run_id[64];
+    uint64_t position;
+    size_t limit;
 };
 
 /* What only this cluster needs stays here: a release's bytes, and how far the Supervisor has read,
@@ -310,17 +311,14 @@ static bool is_news(const struct hor_event *event)
 static bool add_event(const struct hor_event *event, void *ctx)
 {
     struct events_answer *answer = ctx;
-    struct _mst__GetEventsResponse *response = answer->response;
-    if (is_news(event) && hor_soap_event_write(answer->soap, event,
-                                               &response->event[response->__sizeevent++]) != HOR_OK)
-        answer->failed = true;
-    return !answer->failed && response->__sizeevent < answer->limit;
+    if (is_news(event))
+        hor_soap_events_add(&answer->events, event);
+    return !answer->events.text.failed && answer->events.count < answer->limit;
 }
 
 static int ask_events(struct hor_master *master, void *arg, struct hor_error *err)
 {
     struct events_answer *answer = arg;
-    struct _mst__GetEventsResponse *response = answer->response;
     struct hor_cluster_status status;
     if (!atomic_load(&master->leader))
         return hor_error_set(err, HOR_ERR_NOT_ACTIVE, "this Master is not the active one");
@@ -329,44 +327,38 @@ static int ask_events(struct hor_master *master, void *arg, struct hor_error *er
         !hor_str_equal(answer->request->runId, status.run_id))
         return hor_error_set(err, HOR_ERR_CONFLICT, "this Master cluster's run is %s, not %.100s",
                              status.run_id, answer->request->runId);
-    response->runId = hor_soap_string(answer->soap, status.run_id);
-    uint64_t position = answer->request->after;
-    while (position < status.applied_index && response->__sizeevent < answer->limit &&
-           !answer->failed) {
-        uint64_t before = position;
-        int rc = hor_cluster_read(master->cluster, before,
-                                  (size_t)(answer->limit - response->__sizeevent), add_event, answer,
-                                  &position, err);
+    snprintf(answer->run_id, sizeof answer->run_id, "%s", status.run_id);
+    answer->position = answer->request->after;
+    while (answer->position < status.applied_index && answer->events.count < answer->limit &&
+           !answer->events.text.failed) {
+        uint64_t before = answer->position;
+        int rc = hor_cluster_read(master->cluster, before, answer->limit - answer->events.count,
+                                  add_event, answer, &answer->position, err);
         if (rc != HOR_OK)
             return rc;
-        if (position <= before)
+        if (answer->position <= before)
             break;
     }
-    response->position = position;
-    return answer->failed || response->runId == NULL
-               ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
-               : HOR_OK;
+    return HOR_OK;
 }
 
 static int get_events(struct hor_soap_call *call, const struct _mst__GetEvents *request,
                       struct _mst__GetEventsResponse *response, struct hor_error *err)
 {
-    struct events_answer answer = {.soap = call->soap,
-                                   .request = request,
-                                   .response = response,
-                                   .limit = request->limit < 1            ? 1
-                                            : request->limit > EVENTS_MAX ? EVENTS_MAX
-                                                                          : request->limit};
-    response->event = hor_soap_alloc(call->soap, (size_t)answer.limit * sizeof *response->event);
-    if (response->event == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    int rc = hor_master_ask(call->ctx, ask_events, &answer, err);
-    if (rc != HOR_OK)
-        return not_active(call, rc);
-    if (response->__sizeevent == 0 && request->waitMs != NULL &&
-        hor_soap_park(call, *request->waitMs) == HOR_SOAP_PARKED)
-        return HOR_SOAP_PARKED;
-    return HOR_OK;
+    struct events_answer answer = {
+        .request = request,
+        .events = {.codec = &hor_soap_codec_mst_GetEvents},
+        .limit = request->limit < 1            ? 1
+                 : request->limit > EVENTS_MAX ? EVENTS_MAX
+                                               : (size_t)request->limit};
+    (void)response; /* the answer is written as text */
+    int rc = not_active(call, hor_master_ask(call->ctx, ask_events, &answer, err));
+    if (rc == HOR_OK && answer.events.count == 0 && request->waitMs != NULL)
+        rc = hor_soap_park(call, *request->waitMs);
+    if (rc == HOR_OK)
+        rc = hor_soap_events_answer(&answer.events, answer.run_id, answer.position, call, err);
+    hor_soap_events_done(&answer.events);
+    return rc;
 }
 
 static int change_acknowledged(struct hor_master *master, struct hor_master_events *events, void *arg,

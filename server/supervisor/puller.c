@@ -8,7 +8,7 @@
 #include "lib/base/gather.h"
 #include "lib/base/log.h"
 #include "lib/soap/codec.h"
-#include "lib/soap/event.h"
+#include "lib/soap/events.h"
 #include "server/supervisor/masters_internal.h"
 
 enum {
@@ -46,52 +46,28 @@ static void acknowledge(struct master *master, const struct position *position)
     hor_soap_done(soap);
 }
 
-/* A newer Master may tell what this program does not know; the rest counts nevertheless. */
-static size_t convert(struct master *master, const struct _mst__GetEventsResponse *answer,
-                      struct hor_event **events)
-{
-    size_t count = 0;
-    for (int i = 0; i < answer->__sizeevent; i++) {
-        struct hor_error err;
-        int rc = hor_soap_event_read(&answer->event[i], &events[count], &err);
-        if (rc == HOR_OK)
-            count++;
-        else
-            hor_log_warning("master=%s event=%" PRIu64 ": %s, ignoring", master->name,
-                            (uint64_t)answer->event[i].index, err.text);
-    }
-    return count;
-}
-
-static int store(struct master *master, const struct _mst__GetEventsResponse *answer,
+static int store(struct master *master, const struct hor_soap_told *told,
                  struct position *position, struct hor_error *err)
 {
-    size_t room = (size_t)(answer->__sizeevent > 0 ? answer->__sizeevent : 0);
-    struct hor_event **events = calloc(room + 1, sizeof *events);
-    if (events == NULL)
-        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    size_t count = convert(master, answer, events);
-    uint64_t up_to = answer->position;
-    if (room > 0 && answer->event[room - 1].index > up_to)
-        up_to = answer->event[room - 1].index;
+    uint64_t up_to = told->last > told->position ? told->last : told->position;
     struct hor_store_batch batch = {.master = master->name,
-                                    .run_id = answer->runId,
-                                    .events = events,
-                                    .count = count,
+                                    .run_id = told->run_id,
+                                    .events = told->events,
+                                    .count = told->count,
                                     .read_up_to = up_to};
+    if (told->unknown > 0) /* of a newer Master; the rest counts nevertheless */
+        hor_log_warning("master=%s %zu events are not known here, the first: %s, ignoring",
+                        master->name, told->unknown, told->why.text);
     int rc = hor_store_write(master->all->store, &batch, err);
-    bool look = false; /* an order's events say nothing of the Master and its clusters */
-    for (size_t i = 0; i < count; i++) {
-        look = look || events[i]->order == NULL;
-        hor_event_free(events[i]);
-    }
-    free(events);
     if (rc != HOR_OK)
         return rc;
-    snprintf(position->run_id, sizeof position->run_id, "%s", answer->runId);
+    bool look = false; /* an order's events say nothing of the Master and its clusters */
+    for (size_t i = 0; i < told->count; i++)
+        look = look || told->events[i]->order == NULL;
+    snprintf(position->run_id, sizeof position->run_id, "%s", told->run_id);
     position->at = up_to;
     pthread_mutex_lock(&master->lock);
-    master->counts.events += count;
+    master->counts.events += told->count;
     master->counts.position = up_to;
     master->look = master->look || look;
     if (look)
@@ -106,47 +82,46 @@ static int pull(struct master *master, struct position *position, struct hor_err
     int wait_ms = position->unacknowledged > 0 ? ACK_AFTER_MS : PULL_WAIT_MS;
     struct _mst__GetEvents request = {
         .after = position->at, .limit = PULL_LIMIT, .waitMs = &wait_ms};
-    struct _mst__GetEventsResponse *answer = NULL;
-    struct soap *soap = NULL;
+    struct hor_soap_told told = {.count = 0};
     int64_t gathered_ms = position->gather_ms;
     position->gather_ms = 0;
-    int rc = hor_soap_call_op(master->partner, mst, GetEvents, &request, &soap, &answer,
-                              PULL_TIMEOUT_MS, err);
+    int rc = hor_soap_call_events(master->partner, &hor_soap_codec_mst_GetEvents, &request, &told,
+                                  PULL_TIMEOUT_MS, err);
     if (rc != HOR_OK)
         return rc;
-    if (position->run_id[0] != '\0' && strcmp(position->run_id, answer->runId) != 0) {
+    if (position->run_id[0] != '\0' && strcmp(position->run_id, told.run_id) != 0) {
         hor_log_warning("master=%s has another journal (run %.40s, before %.40s); reading it from "
                         "its beginning",
-                        master->name, answer->runId, position->run_id);
-        snprintf(position->run_id, sizeof position->run_id, "%s", answer->runId);
+                        master->name, told.run_id, position->run_id);
+        snprintf(position->run_id, sizeof position->run_id, "%s", told.run_id);
         if (position->at > 0) {
             position->at = 0;
-            hor_soap_done(soap);
+            hor_soap_told_done(&told);
             return HOR_OK;
         }
     }
-    if (answer->__sizeevent > 0) {
-        rc = store(master, answer, position, err);
+    if (told.told > 0) {
+        rc = store(master, &told, position, err);
         if (rc == HOR_OK)
-            position->unacknowledged += (size_t)answer->__sizeevent;
+            position->unacknowledged += told.told;
         if (position->unacknowledged >= PULL_LIMIT) {
             acknowledge(master, position);
             position->unacknowledged = 0;
         }
-        if (answer->__sizeevent < PULL_LIMIT)
-            position->gather_ms = hor_gather_next_ms(gathered_ms, (size_t)answer->__sizeevent,
+        if (told.told < PULL_LIMIT)
+            position->gather_ms = hor_gather_next_ms(gathered_ms, told.told,
                                                      GATHER_MS, GATHER_LONGEST_MS);
     } else if (position->unacknowledged > 0) {
         acknowledge(master, position);
         position->unacknowledged = 0;
-        if (answer->position > position->at)
-            position->at = answer->position;
-    } else if (answer->position > position->at) {
+        if (told.position > position->at)
+            position->at = told.position;
+    } else if (told.position > position->at) {
         /* Entries that are no events, such as our own acknowledgements: storing and acknowledging
          * those would make new ones for ever. */
-        position->at = answer->position;
+        position->at = told.position;
     }
-    hor_soap_done(soap);
+    hor_soap_told_done(&told);
     return rc;
 }
 
