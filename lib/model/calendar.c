@@ -11,7 +11,7 @@
 enum { MAX_WINDOW_DAYS = 40 * 366, MAX_DEPTH = 20, YEAR_BYTES = 366 / 8 + 1, MAX_KEY_BYTES = 1100 };
 
 /* Days that are asked for are worked out a year at a time and kept, under a key that says what they
- * are the days of: a calendar, a rule with its start, or a <days> with nth. Many objects share those. */
+ * are the days of: a calendar, a rule with its start, a file, or a <days> with nth. Many objects share those. */
 struct hor_calendars {
     int32_t from, to;
     int first_year;
@@ -129,6 +129,16 @@ static int fill_rule(struct year *year, const void *of, int depth, struct hor_er
                                year->from, year->to, mark, year, err);
 }
 
+static int fill_icalendar(struct year *year, const void *of, int depth, struct hor_error *err)
+{
+    const struct hor_icalendar *icalendar = of;
+    (void)depth;
+    (void)err;
+    for (size_t i = 0; i < icalendar->events.count; i++)
+        hor_icalendar_walk(&icalendar->events.items[i], year->from, year->to, mark, year);
+    return HOR_OK;
+}
+
 static int fill_calendar(struct year *year, const void *of, int depth, struct hor_error *err);
 
 static int mark_bits(struct year *year, const char *key, fill_fn *fill, const void *of, int depth,
@@ -159,9 +169,8 @@ static int mark_set(struct year *year, const struct hor_day_set *set, int depth,
         snprintf(key, sizeof key, "calendar %s", set->calendar->object.path);
         return mark_bits(year, key, fill_calendar, set->calendar, depth + 1, err);
     case HOR_DAY_SET_ICALENDAR:
-        for (size_t i = 0; i < set->icalendar->events.count; i++)
-            hor_icalendar_walk(&set->icalendar->events.items[i], year->from, year->to, mark, year);
-        return HOR_OK;
+        snprintf(key, sizeof key, "file %s", set->icalendar->object.path);
+        return mark_bits(year, key, fill_icalendar, set->icalendar, depth, err);
     }
     return HOR_OK;
 }

@@ -23,6 +23,11 @@ static const char *const documents[] = {
     "<exclude><iCalendar file='closed.ics'/></exclude></calendar>",
     "files/both.calendar.xml",
     "<calendar><include><iCalendar file='/files/closed.ics'/><date>2026-11-30</date></include></calendar>",
+    "files/years.calendar.xml",
+    "<calendar><include><iCalendar file='years.ics'/></include></calendar>",
+    "files/years.ics",
+    "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20231230\nDTEND;VALUE=DATE:20240103\n"
+    "RRULE:FREQ=YEARLY\nEND:VEVENT\nEND:VCALENDAR\n",
     "files/closed.ics",
     "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20251223\nDTEND;VALUE=DATE:20251227\n"
     "RRULE:FREQ=YEARLY;COUNT=2\nEND:VEVENT\nEND:VCALENDAR\n",
@@ -87,6 +92,9 @@ int main(void)
            !has("/files/open", "2026-12-24") && has("/files/open", "2026-12-28") &&
            has("/files/open", "2027-12-23"),
        "a calendar without the days of an iCalendar file");
+    ok(has("/files/years", "2026-12-31") && has("/files/years", "2027-01-02") &&
+           !has("/files/years", "2027-01-03") && has("/files/years", "2025-01-01"),
+       "an event that goes over the end of a year");
     ok(has("/files/both", "2026-12-24") && has("/files/both", "2026-11-30") &&
            !has("/files/both", "2026-12-27"),
        "and one with them");

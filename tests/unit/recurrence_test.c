@@ -63,7 +63,38 @@ static void refusals(void)
                                       "FREQ=MONTHLY;BYMONTHDAY=",
                                       "FREQ=MONTHLY;BYMONTHDAY=99",
                                       "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
-                                      "RSCALE=HEBREW;FREQ=YEARLY"};
+                                      "RSCALE=HEBREW;FREQ=YEARLY",
+                                      /* parts that may not stand together */
+                                      "FREQ=MONTHLY;BYWEEKNO=20",
+                                      "FREQ=MONTHLY;BYYEARDAY=100",
+                                      "FREQ=WEEKLY;BYMONTHDAY=1",
+                                      "FREQ=WEEKLY;BYDAY=1MO",
+                                      "FREQ=DAILY;BYDAY=-1MO",
+                                      "FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO",
+                                      "FREQ=MONTHLY;BYSETPOS=1",
+                                      /* numbers that others cut, wrap or take in part */
+                                      "FREQ=DAILY;INTERVAL=70000",
+                                      "FREQ=DAILY;INTERVAL=2x",
+                                      "FREQ=DAILY;INTERVAL= 2",
+                                      "FREQ=DAILY;COUNT=99999999999",
+                                      "FREQ=DAILY;UNTIL=20261399",
+                                      "FREQ=DAILY;UNTIL=20260229",
+                                      "FREQ=DAILY;UNTIL=20261224T990000Z",
+                                      "FREQ=MONTHLY;BYDAY=0MO",
+                                      "FREQ=MONTHLY;BYDAY=54MO",
+                                      "FREQ=MONTHLY;BYDAY=MO,",
+                                      "FREQ=MONTHLY;BYMONTHDAY=0",
+                                      "FREQ=MONTHLY;BYMONTHDAY=1,,2",
+                                      "FREQ=YEARLY;BYYEARDAY=367",
+                                      "FREQ=WEEKLY;WKST=XX",
+                                      "FREQ=WEEKLY;WKST=MO,TU",
+                                      /* what never comes, and would be looked for until 9999 */
+                                      "FREQ=MONTHLY;BYDAY=6MO",
+                                      "FREQ=MONTHLY;BYDAY=5MO;BYMONTHDAY=1",
+                                      "FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=300",
+                                      "FREQ=YEARLY;INTERVAL=4;BYYEARDAY=366",
+                                      "FREQ=DAILY;UNTIL=19691231",
+                                      "FREQ=DAILY;INTERVAL=7;BYDAY=MO"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct hor_error err = {0};
         ok(hor_recurrence_check(bad[i], HOR_RECURRENCE_START, &err) == HOR_ERR_INVALID && err.text[0] != '\0',
