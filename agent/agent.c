@@ -11,23 +11,6 @@
 
 enum { DECIDE_EVENTS = 128, WORKERS = 4 };
 
-bool hor_agent_is_single(const struct hor_agent *agent)
-{
-    return agent->settings->member_count == 1;
-}
-
-const struct hor_settings_member *hor_agent_member(const struct hor_agent *agent, const char *name,
-                                                   size_t *ret_index)
-{
-    for (size_t i = 0; name != NULL && i < agent->settings->member_count; i++)
-        if (strcmp(agent->settings->members[i].name, name) == 0) {
-            if (ret_index != NULL)
-                *ret_index = i;
-            return &agent->settings->members[i];
-        }
-    return NULL;
-}
-
 static void fail(struct hor_agent *agent, const char *what)
 {
     hor_log_error("%s: ending, the service manager starts this program again", what);
@@ -224,8 +207,8 @@ static void on_role(bool leader, uint64_t leader_id, uint64_t term, void *ctx)
         hor_agent_drop_queue(agent);
     } else if (!leader) {
         hor_log_info("follows %s in term %" PRIu64,
-                     leader_id > 0 && leader_id <= agent->settings->member_count
-                         ? agent->settings->members[leader_id - 1].name
+                     hor_agent_place_of(agent, leader_id) != SIZE_MAX
+                         ? agent->settings->members[hor_agent_place_of(agent, leader_id)].name
                          : "nobody yet",
                      term);
     }
@@ -253,18 +236,25 @@ static int open_cluster(struct hor_agent *agent, struct hor_error *err)
                                   .snapshot = on_snapshot,
                                   .restore = on_restore,
                                   .role = on_role,
-                                  .send = hor_agent_is_single(agent) ? NULL : on_send,
+                                  .send = on_send,
+                                  .members = hor_agent_roster_set,
                                   .fatal = on_fatal};
     char *directory = hor_str_printf("%s/journal", settings->common.data_directory);
     struct hor_cluster_settings cluster = {.cluster = settings->cluster,
                                            .directory = directory,
                                            .self = settings->self + 1,
+                                           .name = agent->name,
                                            .members = agent->members,
                                            .member_count = (unsigned)settings->member_count,
-                                           .election_ms = HOR_AGENT_ELECTION_MS};
-    int rc = directory == NULL
-                 ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
-                 : hor_cluster_open(agent->loop, &cluster, &ops, agent, &agent->cluster, err);
+                                           .election_ms = HOR_AGENT_ELECTION_MS,
+                                           .snapshot_every = settings->common.snapshot_every,
+                                           .segment_bytes = settings->common.segment_bytes};
+    struct hor_cluster_joined joined = {.self = 0};
+    int rc = directory == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+                               : hor_agent_peers_join(agent, &cluster, &joined, err);
+    if (rc == HOR_OK)
+        rc = hor_cluster_open(agent->loop, &cluster, &ops, agent, &agent->cluster, err);
+    hor_cluster_joined_done(&joined);
     free(directory);
     return rc;
 }
@@ -309,12 +299,13 @@ int hor_agent_start(const struct hor_settings_agent *settings, struct hor_loop *
     struct hor_agent *agent = calloc(1, sizeof *agent);
     if (agent == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    agent->settings = settings;
     agent->name = settings->common.name;
     agent->loop = loop;
     agent->queue_end = &agent->queue;
     agent->life = (uint64_t)hor_clock_utc_us();
-    int rc = start(agent, err);
+    int rc = hor_agent_roster_open(agent, settings, err);
+    if (rc == HOR_OK)
+        rc = start(agent, err);
     if (rc < 0) {
         hor_agent_free(agent);
         return rc;
@@ -347,5 +338,6 @@ void hor_agent_free(struct hor_agent *agent)
     if (agent->lease_timer != NULL)
         hor_timer_free(agent->lease_timer);
     hor_core_free(agent->core);
+    hor_agent_roster_close(agent);
     free(agent);
 }

@@ -11,6 +11,7 @@
 #include "agent/runner/client.h"
 #include "lib/base/boot.h"
 #include "lib/cluster/cluster.h"
+#include "lib/cluster/join.h"
 #include "lib/cluster/transport.h"
 #include "lib/config/settings.h"
 #include "lib/http/client.h"
@@ -59,8 +60,11 @@ struct hor_agent_task {
     char *cause;
 };
 
+enum { HOR_AGENT_REFUSED = 409 }; /* HTTP status of an exchange of who is no member any more */
+
 struct hor_agent_peer { /* another member */
     struct hor_soap_partner *partner;
+    const char *url; /* the settings' string that it was made from */
     int64_t granted_ms;   /* leader: when its lease was last renewed; monotonic; 0: never */
     uint64_t must_apply;  /* leader: index that it must have applied before it gets a lease */
     uint64_t life;        /* leader: of its process, as it said */
@@ -73,8 +77,15 @@ struct hor_agent {
     struct hor_loop *loop;
     struct hor_core *core;
     struct hor_cluster *cluster;
-    struct hor_cluster_member *members;
-    struct hor_agent_peer *peers; /* by index of the settings' members */
+    struct hor_settings_agent own; /* `settings`: with the members of the running cluster, one place
+                                      for each name; places stay */
+    uint64_t *member_ids;          /* by place; 0: no member (any more) */
+    char **owned;                  /* strings of members that came later */
+    size_t owned_count;
+    struct hor_cluster_member *members; /* as the settings name them */
+    struct hor_agent_peer *peers; /* by place */
+    struct hor_soap_partner **retired; /* of members that moved */
+    size_t retired_count;
     struct hor_transport *transport;
     struct hor_http_client *http;
     struct hor_http_client *exchange_http; /* consensus does not wait for anything else */
@@ -125,6 +136,16 @@ const struct hor_settings_member *hor_agent_member(const struct hor_agent *agent
                                                    size_t *ret_index);
 /* Decides, submits and sets the timer for the next time something is due. */
 void hor_agent_decide(struct hor_agent *agent);
+
+/* ---- roster.c: the members as the journal names them; loop, except where it says otherwise ---- */
+int hor_agent_roster_open(struct hor_agent *agent, const struct hor_settings_agent *settings,
+                          struct hor_error *err);
+void hor_agent_roster_close(struct hor_agent *agent);
+void hor_agent_roster_set(const struct hor_cluster_member *members, unsigned count, void *ctx);
+/* The place of a member, SIZE_MAX: nobody has this id. */
+size_t hor_agent_place_of(const struct hor_agent *agent, uint64_t id);
+/* The id behind a name, 0: no member. Any thread. */
+uint64_t hor_agent_id_of(const struct hor_agent *agent, const char *name);
 
 /* ---- submit.c: into the journal ---- */
 /* Takes the events in any case; `done` tells what became of them. Leader only: HOR_ERR_NOT_ACTIVE. */
@@ -209,6 +230,12 @@ void hor_agent_service_close(struct hor_agent *agent);
 
 /* ---- peer.c: calls to other members; worker threads ---- */
 int hor_agent_peers_open(struct hor_agent *agent, struct hor_error *err);
+/* Before the journal is opened: a new folder of a known cluster joins it. */
+int hor_agent_peers_join(struct hor_agent *agent, struct hor_cluster_settings *settings,
+                         struct hor_cluster_joined *ret, struct hor_error *err);
+/* Loop: after hor_agent_roster_set changed the members. */
+void hor_agent_peers_changed(struct hor_agent *agent, const struct hor_cluster_member *members,
+                             unsigned count);
 void hor_agent_peers_close(struct hor_agent *agent);
 /* Loop: calls under way to other members than the leader end soon. */
 void hor_agent_peers_interrupt(struct hor_agent *agent, uint64_t leader_id);

@@ -31,7 +31,7 @@ static int on_loop(struct hor_agent *agent, hor_loop_fn *fn, void *ctx, struct h
 
 static const char *role_of(const struct hor_agent *agent, size_t i)
 {
-    if (agent->leader_id == i + 1)
+    if (agent->leader_id != 0 && agent->leader_id == agent->member_ids[i])
         return "leader";
     return agent->settings->members[i].witness ? "witness" : "follower";
 }
@@ -163,8 +163,8 @@ static void state_on_loop(void *ctx)
                      ? HOR_OK
                      : HOR_ERR_MEMORY;
     for (size_t i = 0; call->code == HOR_OK && i < agent->settings->member_count; i++) {
-        call->code = write_member(agent, call->soap, i, &c->member[i]);
-        c->__sizemember++;
+        if (agent->member_ids[i] != 0)
+            call->code = write_member(agent, call->soap, i, &c->member[c->__sizemember++]);
     }
 }
 

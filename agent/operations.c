@@ -16,6 +16,7 @@
 #include "lib/soap/client.h"
 #include "lib/soap/codec.h"
 #include "lib/soap/event.h"
+#include "lib/cluster/service.h"
 #include "lib/soap/service.h"
 
 enum {
@@ -55,8 +56,8 @@ enum {
 COPY_NOTHING(ApplyRelease)
 COPY_NOTHING(AcceptPlan)
 COPY_NOTHING(AcknowledgeEvents)
-
 COPY_NOTHING(ResolveDependencies)
+
 static int not_leading(struct hor_agent *agent, struct hor_error *err)
 {
     return hor_error_set(err, HOR_ERR_BUSY, "cluster %s has no leader at present",
@@ -577,7 +578,6 @@ static int acknowledge_events(struct hor_soap_call *call, const struct _agt__Ack
     return submit(agent, events, 1, NULL, err);
 }
 
-/* ---- between members ---- */
 /* ---- ResolveDependencies ---- */
 
 struct answers_call {
@@ -637,6 +637,7 @@ static int resolve_dependencies(struct hor_soap_call *call,
     return HOR_OK;
 }
 
+/* ---- between members ---- */
 
 struct report_call {
     struct hor_agent *agent;
@@ -735,14 +736,33 @@ static int exchange_journal(struct hor_soap_call *call, const struct _agt__Excha
     const char *body = call->http != NULL ? hor_http_body(call->http, &len) : NULL;
     ULONG64 from = request->exchange != NULL ? request->exchange->from : 0;
     (void)response;
-    if (from == 0 || from > agent->settings->member_count ||
-        (hor_agent_is_from_member(call) &&
-         strcmp(call->who->user, agent->settings->members[from - 1].name) != 0))
+    if (from == 0 || (hor_agent_is_from_member(call) &&
+                      hor_agent_id_of(agent, call->who->user) != from))
         return hor_error_set(err, HOR_ERR_DENIED, "'%s' cannot speak for member %llu of %s",
                              call->who->user, (unsigned long long)from, agent->settings->cluster);
     if (body == NULL)
         return hor_error_set(err, HOR_ERR_INVALID, "an exchange comes over HTTP");
     return hor_cluster_deliver(agent->cluster, body, len, err);
+}
+
+/* ---- members of the cluster: for people, with a member's certificate, and for who joins ---- */
+
+static int cluster_status(struct hor_soap_call *call, const struct _agt__ClusterStatus *request,
+                          struct _agt__ClusterStatusResponse *response, struct hor_error *err)
+{
+    struct hor_agent *agent = call->ctx;
+    (void)request;
+    return hor_cluster_soap_status(agent->loop, agent->cluster, call->soap, &response->status, err);
+}
+
+static int change_cluster(struct hor_soap_call *call, const struct _agt__ChangeCluster *request,
+                          struct _agt__ChangeClusterResponse *response, struct hor_error *err)
+{
+    struct hor_agent *agent = call->ctx;
+    uint64_t id = 0;
+    int rc = hor_cluster_soap_change(agent->loop, agent->cluster, request->change, &id, err);
+    response->id = id;
+    return rc;
 }
 
 const struct hor_soap_operation *hor_agent_operations(void)
@@ -753,6 +773,7 @@ const struct hor_soap_operation *hor_agent_operations(void)
         HOR_SOAP_OPERATION(agt, ApplyRelease, "master", true, apply_release),
         HOR_SOAP_OPERATION(agt, AcceptPlan, "master", true, accept_plan),
         HOR_SOAP_OPERATION(agt, Command, "master", true, command),
+        HOR_SOAP_OPERATION(agt, ResolveDependencies, "master", true, resolve_dependencies),
         HOR_SOAP_OPERATION(agt, GetState, "master", false, hor_agent_get_state),
         HOR_SOAP_OPERATION(agt, GetOrderState, "master", false, hor_agent_get_order_state),
         HOR_SOAP_OPERATION(agt, GetEvents, "master", false, hor_agent_get_events),
@@ -761,8 +782,9 @@ const struct hor_soap_operation *hor_agent_operations(void)
         HOR_SOAP_OPERATION(agt, SubmitEvents, "member", false, submit_events),
         HOR_SOAP_OPERATION(agt, RenewLease, "member", false, renew_lease),
         HOR_SOAP_OPERATION(agt, ExchangeJournal, "member", false, exchange_journal),
+        HOR_SOAP_OPERATION(agt, ClusterStatus, "member", false, cluster_status),
+        HOR_SOAP_OPERATION(agt, ChangeCluster, "member", true, change_cluster),
         HOR_SOAP_OPERATIONS_END,
     };
     return table;
 }
-        HOR_SOAP_OPERATION(agt, ResolveDependencies, "master", true, resolve_dependencies),

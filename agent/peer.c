@@ -17,6 +17,13 @@ enum { CALL_MS = 5000, RENEW_CALL_MS = 1500, EXCHANGE_CALL_MS = 2000 };
 
 /* ---- consensus ---- */
 
+static void refused(void *ctx)
+{
+    struct hor_agent *agent = ctx;
+    if (!agent->stopping && agent->cluster != NULL)
+        hor_cluster_refused(agent->cluster);
+}
+
 static int exchange(const struct hor_cluster_member *to, const char *text, size_t len, void *ctx,
                     struct hor_error *err)
 {
@@ -34,8 +41,13 @@ static int exchange(const struct hor_cluster_member *to, const char *text, size_
                  : hor_http_client_post(agent->exchange_http, url, to->name,
                                         "text/xml; charset=utf-8", headers, body.data, body.len,
                                         EXCHANGE_CALL_MS, &status, &answer, err);
-    if (rc == HOR_OK && status != 200)
+    if (rc == HOR_OK && status == HOR_AGENT_REFUSED) {
+        rc = hor_error_set(err, HOR_ERR_CONFLICT, "%s refuses: %.200s", to->name,
+                           hor_buf_text(&answer));
+        hor_loop_post(agent->loop, refused, agent);
+    } else if (rc == HOR_OK && status != 200) {
         rc = hor_error_set(err, HOR_ERR_STATE, "%s answers with HTTP status %d", to->name, status);
+    }
     hor_buf_done(&body);
     hor_buf_done(&answer);
     free(url);
@@ -55,10 +67,79 @@ static int open_clients(struct hor_agent *agent, struct hor_error *err)
     return rc;
 }
 
+static int make_partner(struct hor_agent *agent, size_t place, struct hor_error *err)
+{
+    const struct hor_settings_member *member = &agent->settings->members[place];
+    struct hor_soap_partner *partner = NULL;
+    char *url = hor_str_printf("%s/soap/agent", member->url != NULL ? member->url : "");
+    const char *urls[] = {url}, *names[] = {member->name};
+    int rc = url == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+                         : hor_soap_partner_new(agent->http, urls, names, 1, &partner, err);
+    free(url);
+    if (rc < 0)
+        return rc;
+    if (agent->peers[place].partner != NULL) { /* a call may be under way there */
+        struct hor_soap_partner **more =
+            realloc(agent->retired, (agent->retired_count + 1) * sizeof *more);
+        if (more == NULL) {
+            hor_soap_partner_free(partner);
+            return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+        }
+        agent->retired = more;
+        agent->retired[agent->retired_count++] = agent->peers[place].partner;
+    }
+    agent->peers[place].partner = partner;
+    agent->peers[place].url = member->url;
+    return HOR_OK;
+}
+
+int hor_agent_peers_join(struct hor_agent *agent, struct hor_cluster_settings *settings,
+                         struct hor_cluster_joined *ret, struct hor_error *err)
+{
+    const struct hor_settings_member *self = &agent->settings->members[agent->settings->self];
+    struct hor_cluster_join join = {.service = "agent",
+                                    .http = agent->http,
+                                    .cluster = settings->cluster,
+                                    .directory = settings->directory,
+                                    .name = agent->name,
+                                    .url = self->url,
+                                    .members = settings->members,
+                                    .member_count = settings->member_count};
+    int rc = hor_cluster_join(&join, settings->self, ret, err);
+    if (rc < 0)
+        return rc;
+    if (ret->note[0] != '\0')
+        hor_log_warning("%s", ret->note);
+    settings->self = ret->self;
+    settings->joins = ret->joins;
+    settings->incarnation = ret->incarnation;
+    if (ret->members != NULL) {
+        settings->members = ret->members;
+        settings->member_count = ret->member_count;
+        hor_agent_roster_set(ret->members, ret->member_count, agent);
+    }
+    return HOR_OK;
+}
+
+void hor_agent_peers_changed(struct hor_agent *agent, const struct hor_cluster_member *members,
+                             unsigned count)
+{
+    struct hor_error err;
+    for (size_t i = 0; i < agent->settings->member_count; i++) {
+        const struct hor_settings_member *member = &agent->settings->members[i];
+        if (i != agent->settings->self && agent->member_ids[i] != 0 &&
+            agent->peers[i].url != member->url && make_partner(agent, i, &err) < 0)
+            hor_log_error("member %s: %s", member->name, err.text);
+    }
+    if (hor_transport_set(agent->transport, members, count,
+                          agent->member_ids[agent->settings->self], &err) < 0)
+        hor_log_error("%s", err.text);
+}
+
 int hor_agent_peers_open(struct hor_agent *agent, struct hor_error *err)
 {
     const struct hor_settings_agent *settings = agent->settings;
-    agent->peers = calloc(settings->member_count, sizeof *agent->peers);
+    agent->peers = calloc(HOR_CORE_MEMBERS, sizeof *agent->peers);
     agent->members = calloc(settings->member_count, sizeof *agent->members);
     if (agent->peers == NULL || agent->members == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
@@ -67,19 +148,10 @@ int hor_agent_peers_open(struct hor_agent *agent, struct hor_error *err)
                                                         .name = settings->members[i].name,
                                                         .url = settings->members[i].url,
                                                         .witness = settings->members[i].witness};
-    if (hor_agent_is_single(agent))
-        return HOR_OK;
     int rc = open_clients(agent, err);
-    for (size_t i = 0; rc == HOR_OK && i < settings->member_count; i++) {
-        if (i == settings->self)
-            continue;
-        char *url = hor_str_printf("%s/soap/agent", settings->members[i].url);
-        const char *urls[] = {url}, *names[] = {settings->members[i].name};
-        rc = url == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
-                         : hor_soap_partner_new(agent->http, urls, names, 1,
-                                                &agent->peers[i].partner, err);
-        free(url);
-    }
+    for (size_t i = 0; rc == HOR_OK && i < settings->member_count; i++)
+        if (i != settings->self)
+            rc = make_partner(agent, i, err);
     if (rc == HOR_OK)
         rc = hor_transport_new(agent->members, (unsigned)settings->member_count, settings->self + 1,
                                exchange, agent, &agent->transport, err);
@@ -94,6 +166,9 @@ void hor_agent_peers_close(struct hor_agent *agent)
     agent->transport = NULL;
     for (size_t i = 0; agent->peers != NULL && i < agent->settings->member_count; i++)
         hor_soap_partner_free(agent->peers[i].partner);
+    for (size_t i = 0; i < agent->retired_count; i++)
+        hor_soap_partner_free(agent->retired[i]);
+    free(agent->retired);
     if (agent->http != NULL)
         hor_http_client_free(agent->http);
     if (agent->exchange_http != NULL)
@@ -105,7 +180,7 @@ void hor_agent_peers_close(struct hor_agent *agent)
 void hor_agent_peers_interrupt(struct hor_agent *agent, uint64_t leader_id)
 {
     for (size_t i = 0; agent->http != NULL && i < agent->settings->member_count; i++)
-        if (i + 1 != leader_id && i != agent->settings->self)
+        if (agent->member_ids[i] != leader_id && i != agent->settings->self)
             hor_http_client_interrupt(agent->http, agent->settings->members[i].name);
 }
 
@@ -120,9 +195,9 @@ static void find_leader(void *ctx)
 {
     struct leader_query *query = ctx;
     const struct hor_agent *agent = query->agent;
-    if (!agent->leader && agent->leader_id > 0 &&
-        agent->leader_id <= agent->settings->member_count && agent->peers != NULL)
-        query->partner = agent->peers[agent->leader_id - 1].partner;
+    size_t place = hor_agent_place_of(agent, agent->leader_id);
+    if (!agent->leader && place != SIZE_MAX && agent->peers != NULL)
+        query->partner = agent->peers[place].partner;
 }
 
 struct hor_soap_partner *hor_agent_leader_partner(struct hor_agent *agent)

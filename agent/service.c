@@ -49,7 +49,7 @@ static int authenticate(const struct hor_http_request *request, const char *wsse
         return hor_error_set(err, HOR_ERR_UNAUTHENTICATED, "a client certificate is needed");
     snprintf(who->user, sizeof who->user, "%s", name);
     who->program = true;
-    if (hor_agent_member(agent, name, NULL) != NULL)
+    if (hor_agent_id_of(agent, name) != 0)
         who->principal = (void *)(uintptr_t)own_member;
     else
         who->principal = (void *)(uintptr_t)find_master(agent, name);
@@ -180,15 +180,23 @@ static bool quick(const struct hor_http_request *request, struct hor_http_respon
     struct hor_agent *agent = ctx;
     const char *action = hor_http_request_header(request, "SOAPAction");
     const char *name = hor_http_certificate_name(request);
-    size_t i, len;
+    size_t len;
     if (action == NULL || strcmp(action, HOR_AGENT_EXCHANGE_ACTION) != 0 ||
         strcmp(hor_http_method(request), "POST") != 0 ||
         strcmp(hor_http_path(request), "/soap/agent") != 0 || agent->cluster == NULL ||
-        hor_agent_member(agent, name, &i) == NULL)
+        hor_agent_member(agent, name, NULL) == NULL) /* or was one: it is told so */
         return false;
     struct hor_error err = {0};
     const char *body = hor_http_body(request, &len);
-    if (hor_cluster_receive_from(agent->cluster, i + 1, body, len, &err) < 0) {
+    int rc = hor_cluster_receive_from(agent->cluster, hor_agent_id_of(agent, name), body, len, &err);
+    if (rc == HOR_ERR_CONFLICT) {
+        hor_log_debug("exchange from %s: %s", name, err.text);
+        response->status = HOR_AGENT_REFUSED;
+        hor_http_header(response, "Content-Type", "text/plain; charset=utf-8");
+        hor_buf_puts(&response->body, err.text);
+        return true;
+    }
+    if (rc < 0) {
         hor_log_debug("exchange from %s: %s", name, err.text);
         return false; /* the long way makes a fault of it */
     }

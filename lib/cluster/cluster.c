@@ -622,6 +622,8 @@ void hor_cluster_close(struct hor_cluster *cluster)
     hor_cluster_unref(cluster); /* a post may still be on its way */
 }
 
+const char *hor_cluster_name(const struct hor_cluster *cluster) { return cluster->name; }
+
 void hor_cluster_get_status(const struct hor_cluster *cluster, struct hor_cluster_status *ret)
 {
     uint64_t last = hor_raft_last_index(cluster->raft);
@@ -638,6 +640,7 @@ void hor_cluster_get_status(const struct hor_cluster *cluster, struct hor_cluste
         .run_id = cluster->run_id,
         .uncommitted = (last > cluster->commit ? (size_t)(last - cluster->commit) : 0) +
                        cluster->queued_count,
+        .no_room = cluster->no_room,
         .majority_ms = hor_cluster_majority_ms(cluster)};
 }
 

@@ -107,11 +107,14 @@ struct hor_cluster_status {
     uint64_t term, last_index, commit_index, applied_index, first_index;
     const char *run_id; /* made when the cluster's journal was begun; borrowed */
     size_t uncommitted;
+    bool no_room; /* the journal's disk is full */
     /* Leader: the last time (monotonic ms) at which it is certain that a majority followed this
      * member and nobody else led; 0: not known. Leases count from it. */
     int64_t majority_ms;
 };
 void hor_cluster_get_status(const struct hor_cluster *cluster, struct hor_cluster_status *ret);
+
+const char *hor_cluster_name(const struct hor_cluster *cluster);
 
 /* Reads committed events after `after` from the journal for consumers: calls `each` up to `limit`
  * times; *ret_position is the last index looked at. Recent entries come from memory, older ones

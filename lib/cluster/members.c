@@ -108,9 +108,18 @@ static int read_member(const char *tag, size_t len, struct hor_member *ret, stru
     return HOR_OK;
 }
 
+/* Is this tag, from '<' on, of that name, with or without a prefix? */
+static bool is_named(const char *tag, size_t len, const char *name)
+{
+    size_t name_len = strlen(name), at = 1;
+    while (at < len && tag[at] != ' ' && tag[at] != '/' && tag[at] != ':')
+        at++;
+    at = at < len && tag[at] == ':' ? at + 1 : 1;
+    return len > at + name_len && memcmp(tag + at, name, name_len) == 0 && tag[at + name_len] == ' ';
+}
+
 int hor_members_read(const char *xml, size_t len, struct hor_members *ret, struct hor_error *err)
 {
-    static const char element[] = "<member ", outer[] = "<configuration";
     const char *at = xml, *end = xml + len;
     memset(ret, 0, sizeof *ret);
     while ((at = memchr(at, '<', (size_t)(end - at))) != NULL) {
@@ -119,9 +128,9 @@ int hor_members_read(const char *xml, size_t len, struct hor_members *ret, struc
         if (stop == NULL)
             break;
         tag_len = (size_t)(stop - at);
-        if (tag_len >= sizeof outer && memcmp(at, outer, sizeof outer - 1) == 0)
+        if (is_named(at, tag_len, "configuration"))
             hor_journal_attribute_number(at, tag_len, "highest", &ret->highest);
-        if (tag_len >= sizeof element && memcmp(at, element, sizeof element - 1) == 0) {
+        if (is_named(at, tag_len, "member")) {
             if (ret->count == HOR_RAFT_MEMBERS_MAX)
                 return hor_error_set(err, HOR_ERR_LIMIT, "more than %d members",
                                      HOR_RAFT_MEMBERS_MAX);

@@ -34,7 +34,7 @@ struct hor_members {
 int hor_members_from(const struct hor_cluster_member *members, unsigned count,
                      struct hor_members *ret, struct hor_error *err);
 void hor_members_write(const struct hor_members *members, struct hor_buf *out);
-/* HOR_ERR_INVALID, HOR_ERR_LIMIT. */
+/* Whatever stands around the members is skipped. HOR_ERR_INVALID, HOR_ERR_LIMIT. */
 int hor_members_read(const char *xml, size_t len, struct hor_members *ret, struct hor_error *err);
 /* Ids and roles only. */
 int hor_members_read_raft(const char *xml, size_t len, struct hor_raft_configuration *ret,

@@ -290,12 +290,15 @@ static int check_head(const struct hor_exchange_head *head, void *ctx, struct ho
                              "an exchange from member %" PRIu64 " to %" PRIu64
                              " came to member %" PRIu64,
                              head->from, head->to, cluster->self);
+    int rc = check_speaker(cluster, head, err);
+    if (rc != HOR_OK)
+        return rc;
     if (cluster->speaker != 0 && cluster->speaker != head->from)
         return hor_error_set(err, HOR_ERR_DENIED,
                              "member %" PRIu64 " cannot speak for member %" PRIu64,
                              cluster->speaker, head->from);
     if (head->incarnation > cluster->incarnation && hor_cluster_is_fresh(cluster)) {
-        int rc = hor_journal_save_incarnation(cluster->journal, head->incarnation, err);
+        rc = hor_journal_save_incarnation(cluster->journal, head->incarnation, err);
         if (rc != HOR_OK)
             return rc;
         cluster->incarnation = head->incarnation;
@@ -307,9 +310,6 @@ static int check_head(const struct hor_exchange_head *head, void *ctx, struct ho
                              " of the cluster, this member to %" PRIu64
                              ": the older one must rejoin with an empty folder",
                              head->from, head->incarnation, cluster->incarnation);
-    int rc = check_speaker(cluster, head, err);
-    if (rc != HOR_OK)
-        return rc;
     struct hor_peer *peer = hor_cluster_peer(cluster, head->from);
     peer->heard = head->sent_at;
     snprintf(peer->folder, sizeof peer->folder, "%s", head->folder);

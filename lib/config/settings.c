@@ -127,6 +127,11 @@ static int read_common(struct reader *reader)
     for (int i = 0; level != NULL && i < 4; i++)
         if (strcmp(levels[i], level) == 0)
             common->log_level = (enum hor_log_level)i;
+    const struct hor_xml_node *journal = hor_xml_child(reader->root, "journal");
+    if (journal != NULL) {
+        common->snapshot_every = (uint64_t)hor_xml_attribute_int(journal, "snapshotEvery", 0);
+        common->segment_bytes = (size_t)hor_xml_attribute_int(journal, "segmentBytes", 0);
+    }
     return read_listen(reader);
 }
 

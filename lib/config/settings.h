@@ -38,6 +38,8 @@ struct hor_settings_common {
     const char *log_file; /* NULL: standard error */
     enum hor_log_level log_level;
     struct hor_settings_listen listen;
+    uint64_t snapshot_every; /* <journal> of masters and agents; 0: the default */
+    size_t segment_bytes;    /* the same */
     struct hor_arena arena; /* owns all strings and arrays */
 };
 

@@ -191,6 +191,21 @@ static void note_heard(struct hor_raft *raft, int64_t now_ms, const struct hor_r
     *peer = (struct hor_raft_peer){.id = m->peer, .heard_ms = now_ms, .term = m->term};
 }
 
+/* Guard 14: the library tells the one that is to lead as soon as it has stored anything, and once; it
+ * then finds that it lacks entries still, and the transfer comes to nothing. As long as it is under way
+ * nothing new is taken, so there is a moment when it has everything: now it is told again. */
+static void tell_transferee(struct hor_raft *raft, const struct hor_raft_message *m)
+{
+    uint64_t last = raft_last_index(&raft->raft);
+    raft_index match = 0;
+    struct hor_raft_message now = {.kind = HOR_RAFT_TIMEOUT_NOW, .peer = m->peer,
+                                   .term = raft_current_term(&raft->raft), .last_index = last,
+                                   .last_term = hor_raft_term_of(raft, last)};
+    if (raft_transferee(&raft->raft) == m->peer &&
+        raft_match_index(&raft->raft, m->peer, &match) == 0 && match == last)
+        raft->ops->send(&now, raft->ctx);
+}
+
 int hor_raft_receive(struct hor_raft *raft, int64_t now_ms, uint64_t incarnation,
                      const struct hor_raft_message *m, struct hor_error *err)
 {
@@ -211,8 +226,11 @@ int hor_raft_receive(struct hor_raft *raft, int64_t now_ms, uint64_t incarnation
         return receive_request(raft, now_ms, m, err);
     if (m->kind == HOR_RAFT_APPEND_ENTRIES_RESULT) {
         note_heard(raft, now_ms, m);
-        if (hor_raft_guard(raft, 8))
-            return receive_result(raft, now_ms, m, err);
+        rc = hor_raft_guard(raft, 8) ? receive_result(raft, now_ms, m, err)
+                                     : receive_one(raft, now_ms, m, 0, err);
+        if (rc == HOR_OK && hor_raft_guard(raft, 14))
+            tell_transferee(raft, m);
+        return rc;
     }
     if (m->kind == HOR_RAFT_APPEND_ENTRIES)
         return receive_entries(raft, now_ms, m, err);

@@ -14,6 +14,7 @@ static const struct {
     {"Agents and external events", hor_cli_outside},
     {"Looking", hor_cli_views},
     {"Logs", hor_cli_log},
+    {"Members of clusters", hor_cli_cluster},
     {"Without a Supervisor", hor_cli_offline},
     {"From other schedulers", hor_cli_import},
     {"What would start", hor_cli_forecast},

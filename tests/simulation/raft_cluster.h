@@ -127,5 +127,6 @@ bool raft_guard_10(unsigned guards_off, char text[300]);
 bool raft_guard_11(unsigned guards_off, char text[300]);
 bool raft_guard_12(unsigned guards_off, char text[300]);
 bool raft_guard_13(unsigned guards_off, char text[300]);
+bool raft_guard_14(unsigned guards_off, char text[300]);
 
 #endif

@@ -386,3 +386,25 @@ bool raft_guard_13(unsigned guards_off, char text[300])
     }
     return end(cluster, text);
 }
+
+/* Leadership is passed on while entries are on their way. */
+bool raft_guard_14(unsigned guards_off, char text[300])
+{
+    struct raft_cluster *cluster = malloc(sizeof *cluster);
+    begin(cluster, 3, false, guards_off);
+    for (unsigned i = 0; i < 3; i++)
+        raft_member_start(&cluster->members[i]);
+    struct raft_member *leader = wait_leader(cluster, 5000);
+    for (int round = 0; leader != NULL && round < 5 && !cluster->world.broken; round++) {
+        struct raft_member *other = &cluster->members[(leader->number + 1) % 3];
+        for (int i = 0; i < 50; i++, run_for(cluster, 1))
+            raft_member_submit(leader, 1);
+        hor_raft_transfer(leader->raft, cluster->world.now_ms, other->id, NULL);
+        raft_member_settle(leader);
+        run_for(cluster, RAFT_ELECTION_MS - 50);
+        if (!other->leader)
+            world_law(&cluster->world, "leadership was not passed on under load");
+        leader = other;
+    }
+    return end(cluster, text);
+}

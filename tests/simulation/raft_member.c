@@ -374,7 +374,7 @@ void raft_member_start(struct raft_member *member)
     world_note(&cluster->world, "%" PRIu64 " starts: term %" PRIu64 ", entries %" PRIu64 "..%" PRIu64,
                member->id, member->term, disk->first, disk->last);
     hor_raft_new(&settings, &ops, member, &member->raft, &err);
-    for (int g = 1; g <= 13; g++)
+    for (int g = 1; g <= 14; g++)
         if (cluster->plan.guards_off & (1u << g))
             hor_raft_test_disable_guard(member->raft, g);
     raft_check(member, hor_raft_start(member->raft, cluster->world.now_ms, &begin, &err), &err);

@@ -281,6 +281,7 @@ int main(int argc, char **argv)
         directed(11, raft_guard_11);
         directed(12, raft_guard_12);
         directed(13, raft_guard_13);
+        directed(14, raft_guard_14);
     }
     return done_testing();
 }

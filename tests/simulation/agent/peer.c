@@ -275,13 +275,33 @@ void sim_calls_end(struct hor_loop *host)
 int hor_agent_peers_open(struct hor_agent *agent, struct hor_error *err)
 {
     (void)err;
-    agent->peers = calloc(sim->members, sizeof *agent->peers);
+    agent->peers = calloc(HOR_CORE_MEMBERS, sizeof *agent->peers);
     agent->members = calloc(sim->members, sizeof *agent->members);
     for (size_t i = 0; i < sim->members; i++)
         agent->members[i] = (struct hor_cluster_member){.id = i + 1,
                                                         .name = agent->settings->members[i].name,
                                                         .url = "sim:"};
     return HOR_OK;
+}
+
+int hor_agent_peers_join(struct hor_agent *agent, struct hor_cluster_settings *settings,
+                         struct hor_cluster_joined *ret, struct hor_error *err)
+{
+    (void)agent; /* disks are not lost here */
+    (void)settings;
+    (void)ret;
+    (void)err;
+    return HOR_OK;
+}
+
+void hor_cluster_joined_done(struct hor_cluster_joined *joined) { (void)joined; }
+
+void hor_agent_peers_changed(struct hor_agent *agent, const struct hor_cluster_member *members,
+                             unsigned count)
+{
+    (void)agent; /* the network knows everybody */
+    (void)members;
+    (void)count;
 }
 
 void hor_agent_peers_close(struct hor_agent *agent)
