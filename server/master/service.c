@@ -262,7 +262,6 @@ static int command(struct hor_soap_call *call, const struct _mst__Command *reque
                        change.answer.text, response, err);
 }
 
-/* ---- events ---- */
 /* ---- external events ---- */
 
 static int change_posted(struct hor_master *master, struct hor_master_events *events, void *arg,
@@ -292,6 +291,7 @@ static int post_event(struct hor_soap_call *call, const struct _mst__PostEvent *
     return not_active(call, rc);
 }
 
+/* ---- events ---- */
 
 struct events_answer {
     const struct _mst__GetEvents *request;
@@ -415,7 +415,6 @@ static int read_log(struct hor_soap_call *call, const struct _mst__ReadLog *requ
     hor_soap_partner_free(partner);
     return rc;
 }
-    HOR_SOAP_OPERATION(mst, PostEvent, "supervisor", true, post_event),
 
 /* ---- the table and who may use it ---- */
 
@@ -424,6 +423,7 @@ static const struct hor_soap_operation operations[] = {
     HOR_SOAP_OPERATION(mst, ApplyRelease, "supervisor", true, apply_release),
     HOR_SOAP_OPERATION(mst, AddOrder, "supervisor", true, add_order),
     HOR_SOAP_OPERATION(mst, Command, "supervisor", true, command),
+    HOR_SOAP_OPERATION(mst, PostEvent, "supervisor", true, post_event),
     HOR_SOAP_OPERATION(mst, GetState, "supervisor", false, hor_master_get_state),
     HOR_SOAP_OPERATION(mst, GetOrderState, "supervisor", false, hor_master_get_order_state),
     HOR_SOAP_OPERATION(mst, GetEvents, "supervisor", false, get_events),
