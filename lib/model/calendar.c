@@ -11,7 +11,8 @@
 enum { MAX_WINDOW_DAYS = 40 * 366, MAX_DEPTH = 20, YEAR_BYTES = 366 / 8 + 1, MAX_KEY_BYTES = 1100 };
 
 /* Days that are asked for are worked out a year at a time and kept, under a key that says what they
- * are the days of: a calendar, a rule with its start, a file, or a <days> with nth. Many objects share those. */
+ * are the days of: a calendar, a rule with its start, a file, or a <days> with nth. Many objects
+ * share those. */
 struct hor_calendars {
     int32_t from, to;
     int first_year;
@@ -69,7 +70,10 @@ void hor_calendars_free(struct hor_calendars *calendars)
     free(calendars);
 }
 
-static bool bit(const unsigned char *bits, int32_t at) { return bits[at / 8] >> at % 8 & 1; }
+static bool bit(const unsigned char *bits, int32_t at)
+{
+    return bits[at / 8] >> at % 8 & 1;
+}
 
 static bool mark(int32_t day, void *ctx)
 {
@@ -125,7 +129,8 @@ static int fill_rule(struct year *year, const void *of, int depth, struct hor_er
 {
     const struct hor_day_set *set = of;
     (void)depth;
-    return hor_recurrence_each(set->rule, set->from != HOR_DAY_NONE ? set->from : HOR_RECURRENCE_START,
+    return hor_recurrence_each(set->rule,
+                               set->from != HOR_DAY_NONE ? set->from : HOR_RECURRENCE_START,
                                year->from, year->to, mark, year, err);
 }
 
@@ -244,30 +249,23 @@ int hor_calendars_near(struct hor_calendars *calendars, const struct hor_calenda
     return HOR_OK;
 }
 
-/* The period's days, [*ret_from, *ret_to). */
-static void period_of(enum hor_day_period period, int32_t day, int32_t *ret_from, int32_t *ret_to)
+/* The period that begins on a day, or the week that holds it: [*ret_from, *ret_to). */
+static void period_at(enum hor_day_period period, int32_t day, int32_t *ret_from, int32_t *ret_to)
 {
-    int year, month, day_of_month, months = 1;
-    hor_day_split(day, &year, &month, &day_of_month);
-    switch (period) {
-    case HOR_PERIOD_WEEK:
+    static const int lengths[] = {[HOR_PERIOD_NONE] = 1,
+                                  [HOR_PERIOD_WEEK] = 0,
+                                  [HOR_PERIOD_MONTH] = 1,
+                                  [HOR_PERIOD_QUARTER] = 3,
+                                  [HOR_PERIOD_YEAR] = 12};
+    int year, month, day_of_month;
+    if (period == HOR_PERIOD_WEEK) {
         *ret_from = day - hor_day_weekday(day);
         *ret_to = *ret_from + 7;
         return;
-    case HOR_PERIOD_QUARTER:
-        months = 3;
-        month -= (month - 1) % 3;
-        break;
-    case HOR_PERIOD_YEAR:
-        months = 12;
-        month = 1;
-        break;
-    case HOR_PERIOD_MONTH:
-    case HOR_PERIOD_NONE:
-        break;
     }
-    *ret_from = hor_day_make(year, month, 1);
-    month += months;
+    hor_day_split(day, &year, &month, &day_of_month);
+    month += lengths[period];
+    *ret_from = day;
     *ret_to = month > 12 ? hor_day_make(year + 1, month - 12, 1) : hor_day_make(year, month, 1);
 }
 
@@ -289,7 +287,7 @@ static int fill_nth(struct year *year, const void *of, int depth, struct hor_err
     (void)depth;
     for (int32_t day = year->from; day < year->to; day = to) {
         int count = 0, rc = HOR_OK;
-        period_of(days->of, day, &from, &to);
+        period_at(days->of, day, &from, &to);
         for (int32_t other = from; rc == HOR_OK && other < to; other++) {
             bool one = false;
             rc = counts(year->calendars, days, other, &one, err);

@@ -19,12 +19,15 @@ struct field {
 enum { MINUTE, HOUR, DAY_OF_MONTH, MONTH, WEEKDAY, FIELDS };
 
 static const struct field fields[FIELDS] = {
-    {"minute", 0, 59, NULL, 0},          {"hour", 0, 23, NULL, 0},
-    {"day of month", 1, 31, NULL, 0},    {"month", 1, 12, month_names, 12},
+    {"minute", 0, 59, NULL, 0},
+    {"hour", 0, 23, NULL, 0},
+    {"day of month", 1, 31, NULL, 0},
+    {"month", 1, 12, month_names, 12},
     {"day of week", 0, 7, weekday_names, 7}, /* 0 and 7 are Sunday */
 };
 
-static int wrong(const struct field *field, const char *text, const char *why, struct hor_error *err)
+static int wrong(const struct field *field, const char *text, const char *why,
+                 struct hor_error *err)
 {
     size_t len = strcspn(text, " \t");
     return hor_error_set(err, HOR_ERR_INVALID, "%s '%.*s': %s", field->title,
@@ -62,9 +65,10 @@ static int part(const struct field *field, const char *whole, const char **at, u
             to = 6;
     } else {
         if (!value(field, at, &from))
-            return wrong(field, whole, field->names != NULL
-                                           ? "expected *, a number or a name of three letters"
-                                           : "expected * or a number", err);
+            return wrong(field, whole,
+                         field->names != NULL ? "expected *, a number or a name of three letters"
+                                              : "expected * or a number",
+                         err);
         range = **at == '-';
         to = from;
         if (range && ((*at)++, !value(field, at, &to)))
@@ -86,8 +90,10 @@ static int part(const struct field *field, const char *whole, const char **at, u
         if (*digits < '0' || *digits > '9' || !value(field, at, &step) || step == 0)
             return wrong(field, whole, "the step is not a number from 1 on", err);
         if (step > 1 && step > to - from)
-            return wrong(field, whole, "the step is longer than the range: only the first value "
-                                       "counts (write that)", err);
+            return wrong(field, whole,
+                         "the step is longer than the range: only the first value "
+                         "counts (write that)",
+                         err);
     }
     for (int i = from; i <= to; i += step)
         *bits |= UINT64_C(1) << i;
@@ -101,7 +107,8 @@ static int list(const struct field *field, const char **at, uint64_t *ret, struc
         int rc = part(field, whole, at, ret, err);
         if (rc != HOR_OK || **at != ',') {
             if (rc == HOR_OK && **at != '\0' && **at != ' ' && **at != '\t')
-                rc = wrong(field, whole, "only numbers, names, '*', '-', ',' and '/' are known", err);
+                rc = wrong(field, whole, "only numbers, names, '*', '-', ',' and '/' are known",
+                           err);
             return rc;
         }
     }
@@ -110,7 +117,7 @@ static int list(const struct field *field, const char **at, uint64_t *ret, struc
 static const char *words(const char *text, struct hor_error *err)
 {
     static const char *const known[][2] = {
-        {"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"},
+        {"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},   {"@midnight", "0 0 * * *"},
         {"@weekly", "0 0 * * 0"},   {"@monthly", "0 0 1 * *"}, {"@yearly", "0 0 1 1 *"},
         {"@annually", "0 0 1 1 *"},
     };

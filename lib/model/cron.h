@@ -1,7 +1,7 @@
-/* lib/model/cron.h - the five time fields of crontab(5): minute, hour, day of month, month, day of week.
- * Strict: what one cron takes and another does not (L, W, #, ?, %, ranges that go backwards, steps
- * without a range) is refused, and so is a line that never starts anything. No zone and no clock: the
- * plan turns days and minutes into moments. Any thread. */
+/* lib/model/cron.h - the five time fields of crontab(5): minute, hour, day of month, month, day of
+ * week. Strict: what one cron takes and another does not (L, W, #, ?, %, ranges that go backwards,
+ * steps without a range) is refused, and so is a line that never starts anything. No zone and no
+ * clock: the plan turns days and minutes into moments. Any thread. */
 #ifndef HOR_MODEL_CRON_H
 #define HOR_MODEL_CRON_H
 
@@ -10,7 +10,7 @@
 
 #include "lib/base/error.h"
 
-struct hor_cron { /* bit n stands for the value n */
+struct hor_cron {           /* bit n stands for the value n */
     uint64_t minutes;       /* 0 .. 59 */
     uint32_t hours;         /* 0 .. 23 */
     uint32_t days_of_month; /* 1 .. 31 */

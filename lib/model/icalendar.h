@@ -1,12 +1,12 @@
 /* lib/model/icalendar.h - the days of an iCalendar file (RFC 5545): which days its VEVENTs touch.
  *
- * An event's days are those that its own DTSTART writes: whole days, or the days on the clock of the
- * zone that is named there (for UTC: of UTC). DTEND or DURATION make it touch several. DTSTART is the
- * first instance; RRULE and RDATE add to it, EXDATE takes out, a VEVENT with RECURRENCE-ID stands in
- * the place of one instance, and what is cancelled has no days. Values in another zone than DTSTART's
- * (UNTIL and EXDATE in UTC, mostly) are turned into that zone first.
- * Other components (VTODO, VALARM, VTIMEZONE, ...) and properties are passed over; TZID is the name of
- * a zone of this system. Any thread. */
+ * An event's days are those that its own DTSTART writes: whole days, or the days on the clock of
+ * the zone that is named there (for UTC: of UTC). DTEND or DURATION make it touch several. DTSTART
+ * is the first instance; RRULE and RDATE add to it, EXDATE takes out, a VEVENT with RECURRENCE-ID
+ * stands in the place of one instance, and what is cancelled has no days. Values in another zone
+ * than DTSTART's (UNTIL and EXDATE in UTC, mostly) are turned into that zone first. Other
+ * components (VTODO, VALARM, VTIMEZONE, ...) and properties are passed over; TZID is the name of a
+ * zone of this system. Any thread. */
 #ifndef HOR_MODEL_ICALENDAR_H
 #define HOR_MODEL_ICALENDAR_H
 
@@ -32,7 +32,7 @@ struct hor_icalendar_date {
 struct hor_icalendar_event {
     int32_t day, second; /* DTSTART; second -1: whole days */
     int32_t span;
-    struct hor_rule *rule; /* UNTIL is a whole day; NULL: none */
+    struct hor_rule *rule;                  /* UNTIL is a whole day; NULL: none */
     struct hor_icalendar_date *more, *less; /* RDATE; EXDATE and what was replaced, sorted */
     size_t more_count, less_count;
 };

@@ -1,4 +1,4 @@
-/* Content lines of RFC 5545, 3.1, to events. */
+/* Components and properties of RFC 5545 to events. */
 #include "lib/model/icalendar.h"
 
 #include <stdio.h>
@@ -6,13 +6,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/base/buf.h"
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/model/day.h"
+#include "lib/model/icalendar_line.h"
 #include "lib/model/zone.h"
 
-enum { MAX_DEPTH = 10, MAX_NAME_BYTES = 60, MAX_ZONE_BYTES = 100, MAX_DATES = 100000 };
+enum { MAX_DEPTH = 10, MAX_DATES = 100000 };
 
 /* A date as it is written. */
 struct moment {
@@ -41,29 +41,28 @@ struct event {
 };
 
 struct parse {
-    struct hor_arena *arena;   /* the result's */
-    struct hor_arena own;      /* freed at the end */
+    struct hor_arena *arena; /* the result's */
+    struct hor_arena own;    /* freed at the end */
     struct hor_error *err;
-    int line;                  /* where the content line at hand begins */
-    char depth_names[MAX_DEPTH][MAX_NAME_BYTES + 1];
+    int line; /* where the content line at hand begins */
+    char depth_names[MAX_DEPTH][HOR_ICALENDAR_NAME_BYTES + 1];
     int depth;
     struct event *events, *event; /* event: the open one */
     size_t event_count, date_count;
     struct hor_map *zones; /* name -> struct hor_zone */
-    bool any; /* a VCALENDAR was seen */
-};
-
-struct property {
-    char name[MAX_NAME_BYTES + 1];
-    char zone[MAX_ZONE_BYTES + 1]; /* TZID, "" for none */
-    char type[MAX_NAME_BYTES + 1]; /* VALUE */
-    bool range;                    /* RANGE of a RECURRENCE-ID */
-    char *value;
+    bool any;              /* a VCALENDAR was seen */
 };
 
 static int no_memory(struct parse *p)
 {
     return hor_error_set(p->err, HOR_ERR_MEMORY, "out of memory");
+}
+
+static void upper(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text >= 'a' && *text <= 'z')
+            *text = (char)(*text - 'a' + 'A');
 }
 
 /* ---- values ---- */
@@ -80,8 +79,8 @@ static bool digits(const char *at, int count, int *ret)
 }
 
 /* 20261224, 20261224T180000 or the latter with Z, `len` characters of it. */
-static int read_moment(struct parse *p, const struct property *property, const char *at, size_t len,
-                       struct moment *ret)
+static int read_moment(struct parse *p, const struct hor_icalendar_property *property,
+                       const char *at, size_t len, struct moment *ret)
 {
     char iso[40]; /* for any numbers */
     int year, month, day, hour = 0, minute = 0, second = 0;
@@ -99,8 +98,10 @@ static int read_moment(struct parse *p, const struct property *property, const c
         m.utc = len == 16;
     }
     if (!right)
-        return hor_error_set(p->err, HOR_ERR_INVALID, "%s: '%.*s' is not a date such as 20261224 or "
-                             "20261224T180000", property->name, (int)(len < 40 ? len : 40), at);
+        return hor_error_set(p->err, HOR_ERR_INVALID,
+                             "%s: '%.*s' is not a date such as 20261224 or "
+                             "20261224T180000",
+                             property->name, (int)(len < 40 ? len : 40), at);
     if (m.second >= 0 && !m.utc && property->zone[0] != '\0' &&
         (m.zone = hor_arena_strdup(&p->own, property->zone)) == NULL)
         return no_memory(p);
@@ -135,9 +136,11 @@ static int read_duration(struct parse *p, const char *text, int64_t *ret_s)
         any = true;
     }
     if (!any || total > (int64_t)HOR_ICALENDAR_MAX_SPAN_DAYS * HOR_DAY_SECONDS)
-        return hor_error_set(p->err, HOR_ERR_INVALID,
-                             "DURATION: '%.40s' is not a duration such as P1D or PT2H30M, of at most "
-                             "%d days", text, HOR_ICALENDAR_MAX_SPAN_DAYS);
+        return hor_error_set(
+            p->err, HOR_ERR_INVALID,
+            "DURATION: '%.40s' is not a duration such as P1D or PT2H30M, of at most "
+            "%d days",
+            text, HOR_ICALENDAR_MAX_SPAN_DAYS);
     *ret_s = total;
     return HOR_OK;
 }
@@ -151,7 +154,8 @@ static int zone_of(struct parse *p, const char *name, const struct hor_zone **re
         if (hor_zone_open(name, &zone, NULL) != HOR_OK)
             return hor_error_set(p->err, HOR_ERR_INVALID,
                                  "TZID '%s' is not a zone of this system, which a time in another "
-                                 "zone needs", name);
+                                 "zone needs",
+                                 name);
         if (hor_map_put(p->zones, name, zone) != HOR_OK) {
             hor_zone_free(zone);
             return no_memory(p);
@@ -202,8 +206,9 @@ static int span_of(struct parse *p, const struct moment *start, const struct mom
                    int64_t length_s, int32_t *ret)
 {
     int64_t from = (int64_t)start->day * HOR_DAY_SECONDS + (start->second < 0 ? 0 : start->second);
-    int64_t to = end == NULL ? from + length_s
-                             : (int64_t)end->day * HOR_DAY_SECONDS + (end->second < 0 ? 0 : end->second);
+    int64_t to = end == NULL
+                     ? from + length_s
+                     : (int64_t)end->day * HOR_DAY_SECONDS + (end->second < 0 ? 0 : end->second);
     if (to < from)
         return hor_error_set(p->err, HOR_ERR_INVALID, "the event ends before it begins");
     /* the end does not belong to it */
@@ -216,7 +221,8 @@ static int span_of(struct parse *p, const struct moment *start, const struct mom
 }
 
 /* A list of dates, or of periods "start/end" and "start/duration". */
-static int read_moments(struct parse *p, const struct property *property, struct moments *list)
+static int read_moments(struct parse *p, const struct hor_icalendar_property *property,
+                        struct moments *list)
 {
     bool periods = strcasecmp(property->type, "PERIOD") == 0;
     for (char *at = property->value;; at++) {
@@ -248,7 +254,7 @@ static int read_moments(struct parse *p, const struct property *property, struct
     }
 }
 
-static int once(struct parse *p, const struct property *property, bool *seen)
+static int once(struct parse *p, const struct hor_icalendar_property *property, bool *seen)
 {
     if (*seen)
         return hor_error_set(p->err, HOR_ERR_INVALID, "the event has two %s", property->name);
@@ -256,15 +262,13 @@ static int once(struct parse *p, const struct property *property, bool *seen)
     return HOR_OK;
 }
 
-static int read_rule(struct parse *p, const struct property *property)
+static int read_rule(struct parse *p, const struct hor_icalendar_property *property)
 {
-    for (char *at = property->value; *at != '\0'; at++) /* names and values know no case there */
-        if (*at >= 'a' && *at <= 'z')
-            *at = (char)(*at - 'a' + 'A');
+    upper(property->value); /* names and values know no case there */
     return hor_rule_parse(property->value, &p->event->rule, p->err);
 }
 
-static int read_property(struct parse *p, const struct property *property)
+static int read_property(struct parse *p, const struct hor_icalendar_property *property)
 {
     struct event *event = p->event;
     const char *name = property->name, *value = property->value;
@@ -279,7 +283,8 @@ static int read_property(struct parse *p, const struct property *property)
         rc = read_moment(p, property, value, strlen(value), &event->start);
     else if (strcmp(name, "DTEND") == 0 && (rc = once(p, property, &event->has_end)) == HOR_OK)
         rc = read_moment(p, property, value, strlen(value), &event->end);
-    else if (strcmp(name, "DURATION") == 0 && (rc = once(p, property, &event->has_length)) == HOR_OK)
+    else if (strcmp(name, "DURATION") == 0 &&
+             (rc = once(p, property, &event->has_length)) == HOR_OK)
         rc = read_duration(p, value, &event->length_s);
     else if (strcmp(name, "RRULE") == 0 && (rc = once(p, property, &event->has_rule)) == HOR_OK)
         rc = read_rule(p, property);
@@ -288,7 +293,8 @@ static int read_property(struct parse *p, const struct property *property)
     else if (strcmp(name, "EXDATE") == 0)
         rc = read_moments(p, property, &event->less);
     else if (strcmp(name, "EXRULE") == 0)
-        rc = hor_error_set(p->err, HOR_ERR_INVALID, "EXRULE is not part of RFC 5545; use EXDATE, or "
+        rc = hor_error_set(p->err, HOR_ERR_INVALID,
+                           "EXRULE is not part of RFC 5545; use EXDATE, or "
                            "<exclude> in the calendar");
     else if (strcmp(name, "RECURRENCE-ID") == 0 && property->range)
         rc = hor_error_set(p->err, HOR_ERR_INVALID,
@@ -303,17 +309,20 @@ static int read_property(struct parse *p, const struct property *property)
 
 static int begin(struct parse *p, const char *name)
 {
-    if (p->depth == MAX_DEPTH || strlen(name) > MAX_NAME_BYTES)
-        return hor_error_set(p->err, HOR_ERR_LIMIT, "components nested deeper than %d, or a name of "
-                             "more than %d bytes", MAX_DEPTH, MAX_NAME_BYTES);
+    if (p->depth == MAX_DEPTH || strlen(name) > HOR_ICALENDAR_NAME_BYTES)
+        return hor_error_set(p->err, HOR_ERR_LIMIT,
+                             "components nested deeper than %d, or a name of "
+                             "more than %d bytes",
+                             MAX_DEPTH, HOR_ICALENDAR_NAME_BYTES);
     if (p->depth == 0 && strcmp(name, "VCALENDAR") != 0)
         return hor_error_set(p->err, HOR_ERR_INVALID, "expected BEGIN:VCALENDAR");
-    snprintf(p->depth_names[p->depth++], MAX_NAME_BYTES + 1, "%s", name);
+    snprintf(p->depth_names[p->depth++], HOR_ICALENDAR_NAME_BYTES + 1, "%s", name);
     p->any = true;
     if (p->depth != 2 || strcmp(name, "VEVENT") != 0)
         return HOR_OK;
     if (p->event_count == HOR_ICALENDAR_MAX_EVENTS)
-        return hor_error_set(p->err, HOR_ERR_LIMIT, "more than %d events", HOR_ICALENDAR_MAX_EVENTS);
+        return hor_error_set(p->err, HOR_ERR_LIMIT, "more than %d events",
+                             HOR_ICALENDAR_MAX_EVENTS);
     struct event *items = hor_arena_grow(&p->own, p->events, p->event_count, sizeof *items);
     if (items == NULL)
         return no_memory(p);
@@ -338,114 +347,24 @@ static int end(struct parse *p, const char *name)
     return HOR_OK;
 }
 
-/* ---- content lines ---- */
-
-static void upper(char *text)
+static int content_line(struct hor_icalendar_property *property, void *ctx)
 {
-    for (; *text != '\0'; text++)
-        if (*text >= 'a' && *text <= 'z')
-            *text = (char)(*text - 'a' + 'A');
-}
-
-/* name *(";" parameter "=" value) ":" value; cuts `text` in place. */
-static int split(struct parse *p, char *text, struct property *ret)
-{
-    size_t len = strcspn(text, ";:");
-    const char *line_end = text + strlen(text); /* before zero bytes are put in */
-    *ret = (struct property){.value = NULL};
-    if (len == 0 || len > MAX_NAME_BYTES || text[len] == '\0')
-        return hor_error_set(p->err, HOR_ERR_INVALID, "'%.40s' is not NAME:VALUE", text);
-    memcpy(ret->name, text, len);
-    upper(ret->name);
-    char *at = text + len;
-    while (*at == ';') {
-        char *name = ++at, *value, *stop;
-        at += strcspn(at, "=:;");
-        if (*at != '=')
-            return hor_error_set(p->err, HOR_ERR_INVALID, "%s: a parameter has no value", ret->name);
-        *at++ = '\0';
-        upper(name);
-        if (*at == '"') {
-            value = ++at;
-            at += strcspn(at, "\"");
-            stop = at;
-            if (*at == '\0' || (at[1] != ';' && at[1] != ':' && at[1] != ','))
-                return hor_error_set(p->err, HOR_ERR_INVALID, "%s: a quotation mark is not closed",
-                                     ret->name);
-            at++;
-        } else {
-            value = at;
-            stop = at += strcspn(at, ";:,");
-        }
-        while (*at == ',') { /* more values, of parameters that nobody looks at */
-            at++;
-            at += *at == '"' ? 1 + strcspn(at + 1, "\"") + 1 : strcspn(at, ";:,");
-            if (at > line_end)
-                return hor_error_set(p->err, HOR_ERR_INVALID, "%s: a quotation mark is not closed",
-                                     ret->name);
-        }
-        if (*at != ';' && *at != ':')
-            return hor_error_set(p->err, HOR_ERR_INVALID, "%s: the value is missing", ret->name);
-        int bytes = (int)(stop - value);
-        if (strcmp(name, "TZID") == 0) {
-            if (bytes > MAX_ZONE_BYTES)
-                return hor_error_set(p->err, HOR_ERR_LIMIT, "TZID is longer than %d bytes",
-                                     MAX_ZONE_BYTES);
-            snprintf(ret->zone, sizeof ret->zone, "%.*s", bytes, value);
-        } else if (strcmp(name, "VALUE") == 0) {
-            snprintf(ret->type, sizeof ret->type, "%.*s", bytes, value);
-        } else if (strcmp(name, "RANGE") == 0) {
-            ret->range = true;
-        }
-    }
-    ret->value = at + 1;
-    return HOR_OK;
-}
-
-static int content_line(struct parse *p, char *text)
-{
-    struct property property;
-    int rc = split(p, text, &property);
-    if (rc != HOR_OK)
-        return rc;
-    bool begins = strcmp(property.name, "BEGIN") == 0, ends = strcmp(property.name, "END") == 0;
+    struct parse *p = ctx;
+    p->line = property->line;
+    bool begins = strcmp(property->name, "BEGIN") == 0, ends = strcmp(property->name, "END") == 0;
     if (begins || ends) {
-        upper(property.value);
-        return begins ? begin(p, property.value) : end(p, property.value);
+        upper(property->value);
+        return begins ? begin(p, property->value) : end(p, property->value);
     }
     if (p->depth == 0)
-        return hor_error_set(p->err, HOR_ERR_INVALID, "'%.40s' stands outside of a VCALENDAR", text);
-    return p->depth == 2 && p->event != NULL ? read_property(p, &property) : HOR_OK;
+        return hor_error_set(p->err, HOR_ERR_INVALID, "%s stands outside of a VCALENDAR",
+                             property->name);
+    return p->depth == 2 && p->event != NULL ? read_property(p, property) : HOR_OK;
 }
 
-/* A line that begins with a space or a tab goes on with the one before. */
 static int read_lines(struct parse *p, const char *text)
 {
-    struct hor_buf line = HOR_BUF_INIT;
-    int rc = HOR_OK, number = 0;
-    while (rc == HOR_OK && *text != '\0') {
-        size_t len = strcspn(text, "\n"), cut = len;
-        bool more = text[len] == '\n' && (text[len + 1] == ' ' || text[len + 1] == '\t');
-        number++;
-        if (line.len == 0)
-            p->line = number;
-        while (cut > 0 && text[cut - 1] == '\r')
-            cut--;
-        hor_buf_add(&line, text, cut);
-        text += len + (text[len] == '\n' ? 1 : 0);
-        if (more) {
-            text++;
-            continue;
-        }
-        if (line.failed)
-            rc = no_memory(p);
-        else if (line.len > 0) {
-            hor_buf_putc(&line, '\0');
-            rc = line.failed ? no_memory(p) : content_line(p, line.data);
-        }
-        hor_buf_clear(&line);
-    }
-    hor_buf_done(&line);
+    int rc = hor_icalendar_lines(text, content_line, p, &p->line, p->err);
     if (rc == HOR_OK && (p->depth > 0 || !p->any))
         rc = hor_error_set(p->err, HOR_ERR_INVALID,
                            p->any ? "the file ends inside of %s" : "there is no BEGIN:VCALENDAR",
@@ -485,8 +404,8 @@ static int convert(struct parse *p, const struct event *event, struct moments *f
         if (rc != HOR_OK)
             return rc;
         /* whole days know no times, whatever their file says */
-        dates[i] = (struct hor_icalendar_date){m->day, event->start.second < 0 ? -1 : m->second,
-                                               m->span};
+        dates[i] =
+            (struct hor_icalendar_date){m->day, event->start.second < 0 ? -1 : m->second, m->span};
     }
     qsort(dates, from->count, sizeof *dates, compare_dates);
     *ret = dates;
@@ -560,7 +479,10 @@ static int finish(struct parse *p, struct hor_icalendar_events *ret)
     return rc;
 }
 
-static void free_zone(void *zone) { hor_zone_free(zone); }
+static void free_zone(void *zone)
+{
+    hor_zone_free(zone);
+}
 
 int hor_icalendar_parse(const char *text, struct hor_arena *arena, struct hor_icalendar_events *ret,
                         int *ret_line, struct hor_error *err)

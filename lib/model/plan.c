@@ -15,20 +15,24 @@ struct hor_planner {
     const char *master;
     int32_t from, to;
     struct hor_calendars *calendars;
-    struct hor_map *zones;       /* name -> struct hor_zone, owned */
-    struct hor_map *substitutes; /* paths of schedules that stand in for others */
+    struct hor_map *zones;              /* name -> struct hor_zone, owned */
+    struct hor_map *substitutes;        /* paths of schedules that stand in for others */
     const struct hor_schedule **chosen; /* room for those that one schedule hands days to */
     size_t chosen_count, chosen_room;
 };
 
-/* A schedule that starts orders by itself, and the one that counts for it on some days: itself or one
- * of its substitutes. `cron` is NULL for <at> and <every>, whose days are those of <days> alone. */
+/* A schedule that starts orders by itself, and the one that counts for it on some days: itself or
+ * one of its substitutes. `cron` is NULL for <at> and <every>, whose days are those of <days>
+ * alone. */
 struct plan_source {
     const struct hor_schedule *owner, *schedule;
     const struct hor_cron *cron;
 };
 
-static void free_zone(void *zone) { hor_zone_free(zone); }
+static void free_zone(void *zone)
+{
+    hor_zone_free(zone);
+}
 
 void hor_plan_done(struct hor_plan *plan)
 {
@@ -49,13 +53,13 @@ int hor_planner_new(const struct hor_config *config, const char *master, int32_t
     bool failed = planner->zones == NULL || planner->substitutes == NULL;
     for (size_t i = 0; !failed && i < config->schedule_count; i++)
         for (size_t j = 0; !failed && j < config->schedules[i]->substitute_count; j++)
-            failed = hor_map_put(planner->substitutes,
-                                 config->schedules[i]->substitutes[j].schedule_path,
-                                 planner) != HOR_OK;
+            failed =
+                hor_map_put(planner->substitutes,
+                            config->schedules[i]->substitutes[j].schedule_path, planner) != HOR_OK;
     /* Periods and working days around the plan's days are looked at too: a year, and some. */
-    int rc = failed ? hor_error_set(err, HOR_ERR_MEMORY, "plan: out of memory")
-                    : hor_calendars_new(from - MARGIN_DAYS, to + MARGIN_DAYS, &planner->calendars,
-                                        err);
+    int rc =
+        failed ? hor_error_set(err, HOR_ERR_MEMORY, "plan: out of memory")
+               : hor_calendars_new(from - MARGIN_DAYS, to + MARGIN_DAYS, &planner->calendars, err);
     if (rc != HOR_OK) {
         hor_planner_free(planner);
         return rc;
@@ -143,7 +147,8 @@ static int moved_to(struct hor_planner *planner, const struct plan_source *sourc
     int step = schedule->non_working_day == HOR_NON_WORKING_BEFORE ? 1 : -1;
     bool working = false, wanted = false;
     for (int32_t other = day + step; !wanted && abs(other - day) < MARGIN_DAYS; other += step) {
-        int rc = hor_calendars_have(planner->calendars, schedule->working_days, other, &working, err);
+        int rc =
+            hor_calendars_have(planner->calendars, schedule->working_days, other, &working, err);
         if (rc == HOR_OK && !working)
             rc = wants(planner, source, other, &wanted, err);
         if (rc != HOR_OK)
@@ -157,9 +162,8 @@ static int moved_to(struct hor_planner *planner, const struct plan_source *sourc
 
 static bool moves_days(const struct hor_schedule *schedule)
 {
-    return schedule->working_days != NULL &&
-           (schedule->non_working_day == HOR_NON_WORKING_BEFORE ||
-            schedule->non_working_day == HOR_NON_WORKING_AFTER);
+    return schedule->working_days != NULL && (schedule->non_working_day == HOR_NON_WORKING_BEFORE ||
+                                              schedule->non_working_day == HOR_NON_WORKING_AFTER);
 }
 
 static int runs_on(struct hor_planner *planner, const struct plan_source *source, int32_t day,
@@ -207,8 +211,8 @@ static int add_order(struct expansion *x, int64_t utc_s, struct hor_error *err)
         plan->room = room;
     }
     char id[HOR_ORDER_ID_BYTES];
-    hor_plan_order_id(x->schedule->chain_path, x->planner->master, x->day,
-                      x->schedule->object.path, utc_s * US, hor_zone_to_local(x->zone, utc_s), id);
+    hor_plan_order_id(x->schedule->chain_path, x->planner->master, x->day, x->schedule->object.path,
+                      utc_s * US, hor_zone_to_local(x->zone, utc_s), id);
     const char *kept = hor_arena_strdup(&plan->arena, id);
     if (kept == NULL)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
@@ -285,7 +289,8 @@ static int expand_one(struct hor_planner *planner, const struct hor_schedule *ow
     int rc = zone_of(planner, schedule->time_zone, &x.zone, err);
     if (rc == HOR_OK && schedule->deadline_s >= 0)
         x.deadline_us =
-            hor_zone_to_utc(x.zone, (int64_t)day * HOR_DAY_SECONDS + schedule->deadline_s).last_s * US;
+            hor_zone_to_utc(x.zone, (int64_t)day * HOR_DAY_SECONDS + schedule->deadline_s).last_s *
+            US;
     if (rc == HOR_OK)
         rc = add_times(&x, &source, err);
     if (rc != HOR_OK)
@@ -317,8 +322,8 @@ static int choose(struct hor_planner *planner, const struct hor_schedule *schedu
     return rc;
 }
 
-/* The orders of one schedule and of its substitutes: of the one that counts on the day, and of others
- * when a day of theirs moves to it. */
+/* The orders of one schedule and of its substitutes: of the one that counts on the day, and of
+ * others when a day of theirs moves to it. */
 static int expand(struct hor_planner *planner, const struct hor_schedule *owner, int32_t day,
                   int64_t after_us, struct hor_plan *plan, struct hor_error *err)
 {
@@ -361,7 +366,8 @@ int hor_planner_day(struct hor_planner *planner, int32_t day, int64_t after_us,
     if (err == NULL)
         err = &own;
     if (day < planner->from || day >= planner->to)
-        return hor_error_set(err, HOR_ERR_LIMIT, "plan: the day is outside of the planner's window");
+        return hor_error_set(err, HOR_ERR_LIMIT,
+                             "plan: the day is outside of the planner's window");
     for (size_t i = 0; i < planner->config->schedule_count; i++) {
         int rc = expand(planner, planner->config->schedules[i], day, after_us, &plan, err);
         if (rc != HOR_OK) {

@@ -205,8 +205,8 @@ static bool note(int32_t day, void *ctx)
     return false;
 }
 
-/* Days repeat after 400 years, so a rule with an interval repeats after that many cycles at most, which
- * are as many periods as one cycle has: what gives no day until then never does. */
+/* Days repeat after 400 years, so a rule with an interval repeats after that many cycles at most,
+ * which are as many periods as one cycle has: what gives no day until then never does. */
 static bool gives_days(const struct hor_rule *rule, int32_t start)
 {
     int32_t found = HOR_DAY_NONE, end = hor_day_make(9999, 12, 31);

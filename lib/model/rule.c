@@ -6,12 +6,24 @@
 #include "lib/model/day.h"
 #include "lib/model/recurrence.h"
 
-enum part { FREQ, UNTIL, COUNT, INTERVAL, BYDAY, BYMONTHDAY, BYYEARDAY, BYWEEKNO, BYMONTH, BYSETPOS,
-            WKST, PARTS };
+enum part {
+    FREQ,
+    UNTIL,
+    COUNT,
+    INTERVAL,
+    BYDAY,
+    BYMONTHDAY,
+    BYYEARDAY,
+    BYWEEKNO,
+    BYMONTH,
+    BYSETPOS,
+    WKST,
+    PARTS
+};
 
-static const char *const part_names[PARTS] = {"FREQ",     "UNTIL",      "COUNT",     "INTERVAL",
-                                              "BYDAY",    "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO",
-                                              "BYMONTH",  "BYSETPOS",   "WKST"};
+static const char *const part_names[PARTS] = {"FREQ",    "UNTIL",      "COUNT",     "INTERVAL",
+                                              "BYDAY",   "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO",
+                                              "BYMONTH", "BYSETPOS",   "WKST"};
 static const char *const weekday_names[] = {"MO", "TU", "WE", "TH", "FR", "SA", "SU"};
 
 /* One part at a time: its value is [at, end). */
@@ -60,7 +72,10 @@ static int whole(struct reading *r, int most, int32_t *ret)
     return wrong(r, why);
 }
 
-static void put(uint64_t *words, int value) { words[value / 64] |= UINT64_C(1) << value % 64; }
+static void put(uint64_t *words, int value)
+{
+    words[value / 64] |= UINT64_C(1) << value % 64;
+}
 
 /* A comma or the end; the comma is passed over. */
 static bool next_item(struct reading *r, bool *ret_more)
@@ -245,19 +260,19 @@ static const char *mismatch(const struct hor_rule *rule, unsigned seen)
         return "numbers in BYDAY need FREQ=MONTHLY or YEARLY";
     if (rule->has_nth && (seen & 1u << BYWEEKNO) != 0)
         return "numbers in BYDAY may not stand with BYWEEKNO";
-    if ((seen & 1u << BYSETPOS) != 0 &&
-        (seen & (1u << BYDAY | 1u << BYMONTHDAY | 1u << BYYEARDAY | 1u << BYWEEKNO |
-                 1u << BYMONTH)) == 0)
+    if ((seen & 1u << BYSETPOS) != 0 && (seen & (1u << BYDAY | 1u << BYMONTHDAY | 1u << BYYEARDAY |
+                                                 1u << BYWEEKNO | 1u << BYMONTH)) == 0)
         return "BYSETPOS needs another BY part to choose from";
     return NULL;
 }
 
 static int unknown_part(const char *text, const char *at, size_t len, struct hor_error *err)
 {
-    return hor_error_set(err, HOR_ERR_INVALID,
-                         "rule '%s': '%.*s' is not a part of a rule for days (FREQ, UNTIL, COUNT, "
-                         "INTERVAL, BYDAY, BYMONTHDAY, BYYEARDAY, BYWEEKNO, BYMONTH, BYSETPOS, WKST)",
-                         text, (int)(len < 100 ? len : 100), at);
+    return hor_error_set(
+        err, HOR_ERR_INVALID,
+        "rule '%s': '%.*s' is not a part of a rule for days (FREQ, UNTIL, COUNT, "
+        "INTERVAL, BYDAY, BYMONTHDAY, BYYEARDAY, BYWEEKNO, BYMONTH, BYSETPOS, WKST)",
+        text, (int)(len < 100 ? len : 100), at);
 }
 
 int hor_rule_parse(const char *text, struct hor_rule *ret, struct hor_error *err)
@@ -270,8 +285,8 @@ int hor_rule_parse(const char *text, struct hor_rule *ret, struct hor_error *err
                              HOR_RECURRENCE_MAX_BYTES);
     for (const char *at = text;; at++) {
         size_t len = strcspn(at, ";"), name_len = strcspn(at, "=;"), i = 0;
-        while (i < PARTS && (strlen(part_names[i]) != name_len ||
-                             strncmp(at, part_names[i], name_len) != 0))
+        while (i < PARTS &&
+               (strlen(part_names[i]) != name_len || strncmp(at, part_names[i], name_len) != 0))
             i++;
         if (i == PARTS)
             return unknown_part(text, at, name_len, err);

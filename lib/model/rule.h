@@ -1,5 +1,6 @@
 /* lib/model/rule.h - an RFC 5545 recurrence rule for days, read from its text. Inside
- * lib/model/recurrence; lib/model/icalendar looks at UNTIL, which there may have a time and a zone. */
+ * lib/model/recurrence; lib/model/icalendar looks at UNTIL, which there may have a time and a zone.
+ */
 #ifndef HOR_MODEL_RULE_H
 #define HOR_MODEL_RULE_H
 
@@ -16,22 +17,22 @@ enum {
     HOR_RULE_WORDS = 6, /* of 64 bits, for the values 1 .. 366 */
 };
 
-/* Sets of values are bits; a value counts from the end when it stands in the set that ends in _back.
- * An empty set is a part that the rule does not have. */
+/* Sets of values are bits; a value counts from the end when it stands in the set that ends in
+ * _back. An empty set is a part that the rule does not have. */
 struct hor_rule {
     enum hor_rule_frequency frequency;
     int32_t interval;
-    int32_t count;    /* 0: none */
-    int32_t until;    /* day; HOR_DAY_NONE: none */
-    int32_t until_s;  /* seconds after its midnight; -1: the whole day */
-    bool until_utc;   /* written with Z */
-    uint16_t months;  /* bit 1 .. 12 */
+    int32_t count;   /* 0: none */
+    int32_t until;   /* day; HOR_DAY_NONE: none */
+    int32_t until_s; /* seconds after its midnight; -1: the whole day */
+    bool until_utc;  /* written with Z */
+    uint16_t months; /* bit 1 .. 12 */
     uint32_t month_days, month_days_back;
     uint64_t weeks, weeks_back; /* bit 1 .. 53 */
     uint64_t year_days[HOR_RULE_WORDS], year_days_back[HOR_RULE_WORDS];
     bool has_year_days;
-    uint8_t weekdays;                 /* bit 0 Monday .. 6 Sunday: BYDAY without a number */
-    uint64_t nth[7], nth_back[7];     /* BYDAY with a number, per weekday */
+    uint8_t weekdays;             /* bit 0 Monday .. 6 Sunday: BYDAY without a number */
+    uint64_t nth[7], nth_back[7]; /* BYDAY with a number, per weekday */
     bool has_nth;
     uint64_t places[HOR_RULE_WORDS], places_back[HOR_RULE_WORDS]; /* BYSETPOS */
     bool has_places;

@@ -1,5 +1,5 @@
-/* server/cli/forecast.c - what would start from one day to another: a configuration's schedules through
- * the planner that the Master uses. Nothing is sent, nothing is started. */
+/* server/cli/forecast.c - what would start from one day to another: a configuration's schedules
+ * through the planner that the Master uses. Nothing is sent, nothing is started. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,9 +166,11 @@ static int show_event(struct forecast *f, int32_t day, const struct hor_planned 
     put_line("UID", planned->id, true);
     put_line("DTSTAMP", f->stamp, false);
     put_line("DTSTART", at, false);
-    put_line("SUMMARY", schedule->chain != NULL && schedule->chain->object.title != NULL
-                            ? schedule->chain->object.title
-                            : schedule->chain_path, true);
+    put_line("SUMMARY",
+             schedule->chain != NULL && schedule->chain->object.title != NULL
+                 ? schedule->chain->object.title
+                 : schedule->chain_path,
+             true);
     hor_buf_printf(&words, "chain %s, schedule %s, plan day %s", schedule->chain_path,
                    schedule->object.path, hor_day_format(day, text));
     put_line("DESCRIPTION", hor_buf_text(&words), true);
@@ -180,7 +182,10 @@ static int show_event(struct forecast *f, int32_t day, const struct hor_planned 
 
 /* ---- the commands ---- */
 
-static void free_zone(void *zone) { hor_zone_free(zone); }
+static void free_zone(void *zone)
+{
+    hor_zone_free(zone);
+}
 
 /* Takes the arguments and loads; an exit code when that is all, -1 to go on. */
 static int begin(struct forecast *f, const struct hor_cli_command *command, int argc, char **argv)
@@ -190,16 +195,17 @@ static int begin(struct forecast *f, const struct hor_cli_command *command, int 
         {"--to", "DAY", "the last day (default: the first)", &f->to_text, NULL, false},
         {"--chain", "PATH", "only starts of this chain", &f->chain, NULL, false},
         {"--schedule", "PATH", "only starts by this schedule", &f->schedule, NULL, false},
-        {"--master", "NAME", "the Master cluster, for the ids of orders (default: main)", &f->master,
-         NULL, false},
+        {"--master", "NAME", "the Master cluster, for the ids of orders (default: main)",
+         &f->master, NULL, false},
         {NULL, NULL, NULL, NULL, NULL, false}};
     struct hor_error err = {0};
     int code = hor_cli_parse(f->cli, command, options, &argc, argv);
     if (code >= 0)
         return code;
     if (argc != 1 || f->from_text == NULL)
-        return hor_cli_usage(command, "it wants a folder with a configuration, or a release document, "
-                                      "and --from DAY");
+        return hor_cli_usage(command,
+                             "it wants a folder with a configuration, or a release document, "
+                             "and --from DAY");
     f->source = argv[0];
     if (f->to_text == NULL)
         f->to_text = f->from_text;
@@ -211,7 +217,8 @@ static int begin(struct forecast *f, const struct hor_cli_command *command, int 
     if (f->to < f->from || f->to - f->from >= MAX_DAYS)
         return hor_cli_usage(command, "--to is a day from --from on, and at most five years later");
     f->zones = hor_map_new(free_zone);
-    int rc = f->zones == NULL ? hor_error_set(&err, HOR_ERR_MEMORY, "out of memory") : load(f, &err);
+    int rc =
+        f->zones == NULL ? hor_error_set(&err, HOR_ERR_MEMORY, "out of memory") : load(f, &err);
     if (rc == HOR_OK && f->chain != NULL && hor_config_chain(f->config, f->chain) == NULL)
         rc = hor_error_set(&err, HOR_ERR_NOT_FOUND, "there is no chain '%s'", f->chain);
     if (rc == HOR_OK && f->schedule != NULL && hor_config_schedule(f->config, f->schedule) == NULL)
@@ -226,7 +233,8 @@ static int end(struct forecast *f, int code)
     return code;
 }
 
-static int forecast(struct hor_cli *cli, const struct hor_cli_command *command, int argc, char **argv)
+static int forecast(struct hor_cli *cli, const struct hor_cli_command *command, int argc,
+                    char **argv)
 {
     struct forecast f = {.cli = cli};
     struct hor_error err = {0};
@@ -261,6 +269,7 @@ static int export(struct hor_cli *cli, const struct hor_cli_command *command, in
 const struct hor_cli_command hor_cli_forecast[] = {
     {"forecast", "FOLDER|RELEASE --from DAY [--to DAY]", "Lists what a configuration would start",
      forecast},
-    {"export", "FOLDER|RELEASE --from DAY [--to DAY]", "Writes planned starts as iCalendar", export},
+    {"export", "FOLDER|RELEASE --from DAY [--to DAY]", "Writes planned starts as iCalendar",
+     export},
     {NULL, NULL, NULL, NULL},
 };

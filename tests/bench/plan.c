@@ -1,6 +1,7 @@
 /* tests/bench/plan.c - makes the plan of a day from SCHEDULES schedules with five starts each, in a
- * configuration of JOBS jobs, and holds its CPU against the bare cost of such a plan: as many ids with
- * their digests, kept and sorted. plan SCHEDULES [JOBS]; prints figures for a tenth of them too. */
+ * configuration of JOBS jobs, and holds its CPU against the bare cost of such a plan: as many ids
+ * with their digests, kept and sorted. plan SCHEDULES [JOBS]; prints figures for a tenth of them
+ * too. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,13 @@
 #define NS "xmlns=\"urn:horarium:configuration:1\""
 enum { CALENDARS = 300, ZONES = 8, STARTS = 5, REPEATS = 3 };
 
-static const char *const zones[ZONES] = {"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo",
-                                         "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns",
+static const char *const zones[ZONES] = {"UTC",
+                                         "Europe/Berlin",
+                                         "America/New_York",
+                                         "Asia/Tokyo",
+                                         "Australia/Lord_Howe",
+                                         "Asia/Kathmandu",
+                                         "America/St_Johns",
                                          "Pacific/Chatham"};
 /* All want 2026-11-30, a Monday and the last working day of its month. */
 static const char *const days[] = {"<days calendar=\"/k/c%03ld\"></days>",
@@ -43,42 +49,50 @@ static double peak_mb(void)
 
 static void add_schedule(struct hor_buf *out, long i, long jobs)
 {
-    hor_buf_printf(out, "<object file=\"s/s%06ld.schedule.xml\" kind=\"schedule\" path=\"/s/s%06ld\">"
-                        "<schedule " NS " chain=\"/j/c%06ld\" timeZone=\"%s\">",
+    hor_buf_printf(out,
+                   "<object file=\"s/s%06ld.schedule.xml\" kind=\"schedule\" path=\"/s/s%06ld\">"
+                   "<schedule " NS " chain=\"/j/c%06ld\" timeZone=\"%s\">",
                    i, i, i % ((jobs + 9) / 10) * 10, zones[i % ZONES]);
     hor_buf_printf(out, days[i % 4], i % CALENDARS);
     if (i % 2 == 0)
-        hor_buf_printf(out, "<at time=\"%02ld:30\"></at><at time=\"%02ld:45\"></at>"
-                            "<every interval=\"PT2H\" from=\"10:00\" to=\"14:00\"></every>",
+        hor_buf_printf(out,
+                       "<at time=\"%02ld:30\"></at><at time=\"%02ld:45\"></at>"
+                       "<every interval=\"PT2H\" from=\"10:00\" to=\"14:00\"></every>",
                        i % 9, i % 9);
     else
         hor_buf_printf(out, "<cron>%ld 4,8,12,16,20 * * MON-FRI</cron>", i % 60);
-    hor_buf_printf(out, "<nonWorkingDay action=\"before\" calendar=\"/k/c%03ld\"></nonWorkingDay>"
-                        "</schedule></object>",
+    hor_buf_printf(out,
+                   "<nonWorkingDay action=\"before\" calendar=\"/k/c%03ld\"></nonWorkingDay>"
+                   "</schedule></object>",
                    i % CALENDARS);
 }
 
 static void make_release(struct hor_buf *out, long schedules, long jobs)
 {
-    hor_buf_puts(out, "<release xmlns=\"urn:horarium:release:1\" author=\"bench\" "
-                      "created=\"2026-01-01T00:00:00.000000Z\" number=\"1\">"
-                      "<object file=\"c/local.agentCluster.xml\" kind=\"agentCluster\" "
-                      "path=\"/c/local\"><agentCluster " NS ">"
-                      "<member name=\"a1\" url=\"https://127.0.0.1:1\"></member></agentCluster></object>");
+    hor_buf_puts(
+        out, "<release xmlns=\"urn:horarium:release:1\" author=\"bench\" "
+             "created=\"2026-01-01T00:00:00.000000Z\" number=\"1\">"
+             "<object file=\"c/local.agentCluster.xml\" kind=\"agentCluster\" "
+             "path=\"/c/local\"><agentCluster " NS ">"
+             "<member name=\"a1\" url=\"https://127.0.0.1:1\"></member></agentCluster></object>");
     for (long i = 0; i < CALENDARS; i++)
-        hor_buf_printf(out, "<object file=\"k/c%03ld.calendar.xml\" kind=\"calendar\" path=\"/k/c%03ld\">"
-                            "<calendar " NS "><include><rule>FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR</rule>"
-                            "</include><exclude><rule>FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=25,26</rule>"
-                            "<rule>FREQ=YEARLY;BYMONTH=%ld;BYDAY=1MO</rule></exclude></calendar></object>",
-                       i, i, i % 9 + 1);
+        hor_buf_printf(
+            out,
+            "<object file=\"k/c%03ld.calendar.xml\" kind=\"calendar\" path=\"/k/c%03ld\">"
+            "<calendar " NS "><include><rule>FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR</rule>"
+            "</include><exclude><rule>FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=25,26</rule>"
+            "<rule>FREQ=YEARLY;BYMONTH=%ld;BYDAY=1MO</rule></exclude></calendar></object>",
+            i, i, i % 9 + 1);
     for (long i = 0; i < jobs; i++) {
-        hor_buf_printf(out, "<object file=\"j/j%06ld.job.xml\" kind=\"job\" path=\"/j/j%06ld\"><job " NS
-                            "><script>echo %ld</script></job></object>",
+        hor_buf_printf(out,
+                       "<object file=\"j/j%06ld.job.xml\" kind=\"job\" path=\"/j/j%06ld\"><job " NS
+                       "><script>echo %ld</script></job></object>",
                        i, i, i);
         if (i % 10 == 0)
-            hor_buf_printf(out, "<object file=\"j/c%06ld.chain.xml\" kind=\"chain\" path=\"/j/c%06ld\">"
-                                "<jobChain " NS " agentCluster=\"/c/local\"><node id=\"n\" "
-                                "job=\"j%06ld\"></node></jobChain></object>",
+            hor_buf_printf(out,
+                           "<object file=\"j/c%06ld.chain.xml\" kind=\"chain\" path=\"/j/c%06ld\">"
+                           "<jobChain " NS " agentCluster=\"/c/local\"><node id=\"n\" "
+                           "job=\"j%06ld\"></node></jobChain></object>",
                            i, i, i);
     }
     for (long i = 0; i < schedules; i++)
@@ -98,8 +112,9 @@ static double bare_s(size_t count)
     char **ids = calloc(count + 1, sizeof *ids);
     for (size_t i = 0; ids != NULL && i < count; i++) {
         char source[200], sha[65];
-        int len = snprintf(source, sizeof source, "main|2026-11-30|/s/s%06zu|2026-11-30T%02zu:30:00.000000Z",
-                           i / STARTS, i % 24);
+        int len = snprintf(source, sizeof source,
+                           "main|2026-11-30|/s/s%06zu|2026-11-30T%02zu:30:00.000000Z", i / STARTS,
+                           i % 24);
         hor_sha256_hex(source, (size_t)len, sha);
         ids[i] = hor_str_printf("c%06zu-20261130-%02zu30-%.8s", i / STARTS, i % 24, sha);
     }
@@ -153,7 +168,8 @@ static int measure(long schedules, long jobs)
     hor_buf_done(&release);
     size_t orders = (size_t)schedules * STARTS;
     double plan = plan_s(config, orders), bare = bare_s(orders);
-    printf("schedules=%ld jobs=%ld orders=%zu load_s=%.4f plan_s=%.4f bare_s=%.4f loaded_mb=%.1f rss_mb=%.1f\n",
+    printf("schedules=%ld jobs=%ld orders=%zu load_s=%.4f plan_s=%.4f bare_s=%.4f loaded_mb=%.1f "
+           "rss_mb=%.1f\n",
            schedules, jobs, orders, load, plan, bare, loaded_mb, peak_mb());
     hor_config_free(config);
     return plan < 0;

@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     int minute = rc == HOR_OK ? hor_cron_minute(&cron, 0) : 0;
     if (minute < 0 || minute >= 1440)
         abort();
-    for (int next = minute; rc == HOR_OK && (next = hor_cron_minute(&cron, minute + 1)) >= 0; minute = next)
+    for (int next = minute; rc == HOR_OK && (next = hor_cron_minute(&cron, minute + 1)) >= 0;
+         minute = next)
         if (next <= minute || next >= 1440)
             abort();
     bool found = rc != HOR_OK;

@@ -1,4 +1,5 @@
-/* Fuzz target: a recurrence rule. Its days must ascend, and be the same wherever the asking begins. */
+/* Fuzz target: a recurrence rule. Its days must ascend, and be the same wherever the asking begins.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -126,6 +126,10 @@ int main(void)
        "1", "the last of a week that two years share");
     is(meant((struct hor_days){.calendar = banking, .nth = 1, .of = HOR_PERIOD_WEEK}, "2026-12-28", 7),
        "28", "and its first");
+    is(meant((struct hor_days){.calendar = banking, .nth = 1, .of = HOR_PERIOD_WEEK}, "2025-01-01", 12),
+       "6", "a week that begins before all that is looked at");
+    is(meant((struct hor_days){.calendar = banking, .nth = -1, .of = HOR_PERIOD_WEEK}, "2028-12-18", 14),
+       "22 29", "and one that ends after it");
     is(meant((struct hor_days){.calendar = banking, .nth = 3, .of = HOR_PERIOD_YEAR}, "2027-01-01", 31),
        "5", "third of the year");
     is(meant((struct hor_days){.calendar = banking, .nth = -3, .of = HOR_PERIOD_QUARTER}, "2026-12-01",

@@ -1,5 +1,6 @@
-/* crontab(5) lines: what they mean by themselves, and against a second reader that tries every minute and
- * every day (peers/cron_minutes.py). HOR_CRON_LINES (300) and HOR_SEED (1) change what is compared. */
+/* crontab(5) lines: what they mean by themselves, and against a second reader that tries every
+ * minute and every day (peers/cron_minutes.py). HOR_CRON_LINES (300) and HOR_SEED (1) change what
+ * is compared. */
 #define _GNU_SOURCE
 #include "lib/model/cron.h"
 
@@ -40,7 +41,8 @@ static const char *minutes(const char *line)
 static void test_meaning(void)
 {
     is(minutes("*/20 8-9 * * *"), "08:00 08:20 08:40 09:00 09:20 09:40", "steps and ranges");
-    is(minutes("5-59/25 0,23 * * *"), "00:05 00:30 00:55 23:05 23:30 23:55", "a step begins at its range");
+    is(minutes("5-59/25 0,23 * * *"), "00:05 00:30 00:55 23:05 23:30 23:55",
+       "a step begins at its range");
     is(minutes("59 23 * * *"), "23:59", "the last minute of a day");
     is(minutes("@hourly"), "00:00 01:00 02:00 03:00 04:00 05:00", "@hourly");
     is(minutes("@daily"), "00:00", "@daily");
@@ -62,7 +64,8 @@ static void test_meaning(void)
     ok(has("0 0 29 2 *", 2028, 2, 29) && !has("0 0 29 2 *", 2027, 3, 1), "a leap day");
 }
 
-/* Nothing that is refused touches the result; the words are in tests/fixtures/configuration/bad-cron. */
+/* Nothing that is refused touches the result; the words are in
+ * tests/fixtures/configuration/bad-cron. */
 static void test_refusal(void)
 {
     struct hor_cron cron = parsed("1 2 3 4 5"), before = cron;
@@ -106,8 +109,9 @@ static void test_peer(void)
 {
     const char *seed = getenv("HOR_SEED"), *count = getenv("HOR_CRON_LINES");
     char command[1024], *line = NULL;
-    snprintf(command, sizeof command, "/usr/bin/python3 '%s/tests/unit/peers/cron_minutes.py' %d %d",
-             hor_tap_srcdir(), atoi(seed != NULL ? seed : "1"), atoi(count != NULL ? count : "300"));
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 '%s/tests/unit/peers/cron_minutes.py' %d %d", hor_tap_srcdir(),
+             atoi(seed != NULL ? seed : "1"), atoi(count != NULL ? count : "300"));
     FILE *in = popen(command, "re");
     int lines = 0, wrong = 0;
     size_t room = 0;

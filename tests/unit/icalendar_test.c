@@ -1,5 +1,5 @@
-/* iCalendar files: the examples of RFC 5545 itself, what a file can do to a day, and holidays that go
- * with Easter. What is refused stands in tests/fixtures/configuration/bad-icalendar. */
+/* iCalendar files: the examples of RFC 5545 itself, what a file can do to a day, and holidays that
+ * go with Easter. What is refused stands in tests/fixtures/configuration/bad-icalendar. */
 #include "lib/model/icalendar.h"
 
 #include <stdio.h>
@@ -16,7 +16,10 @@ enum { FIRST_YEAR = 1990, YEARS = 60, DAYS = YEARS * 366 };
 
 static unsigned char seen[DAYS];
 
-static int32_t base_day(void) { return hor_day_make(FIRST_YEAR, 1, 1); }
+static int32_t base_day(void)
+{
+    return hor_day_make(FIRST_YEAR, 1, 1);
+}
 
 static bool note(int32_t day, void *ctx)
 {
@@ -41,7 +44,8 @@ static const char *read_file(const char *text)
     return NULL;
 }
 
-/* The days that were seen from one to another, "1997-09 2 3 4; 1997-10 1": consecutive ones as 2-4. */
+/* The days that were seen from one to another, "1997-09 2 3 4; 1997-10 1": consecutive ones as 2-4.
+ */
 static const char *days(int32_t from, int32_t to)
 {
     static char text[8000];
@@ -66,7 +70,10 @@ static const char *days(int32_t from, int32_t to)
     return text;
 }
 
-static const char *all_days(void) { return days(base_day(), base_day() + DAYS - 1); }
+static const char *all_days(void)
+{
+    return days(base_day(), base_day() + DAYS - 1);
+}
 
 /* The examples of RFC 5545, 3.8.5.3 that give days, in its order. `until` cuts those without an end
  * where the RFC's own list stops. */
@@ -80,7 +87,8 @@ static const struct {
      "1997-09 2 4 6 8 10 12 14 16 18 20 22 24 26 28 30; "
      "1997-10 2 4 6 8 10 12 14 16 18 20 22 24 26 28 30; "
      "1997-11 1 3 5 7 9 11 13 15 17 19 21 23 25 27 29; 1997-12 1 3"},
-    {"19970902T090000", "RRULE:FREQ=DAILY;INTERVAL=10;COUNT=5", NULL, "1997-09 2 12 22; 1997-10 2 12"},
+    {"19970902T090000", "RRULE:FREQ=DAILY;INTERVAL=10;COUNT=5", NULL,
+     "1997-09 2 12 22; 1997-10 2 12"},
     {"19980101T090000",
      "RRULE:FREQ=YEARLY;UNTIL=20000131T140000Z;BYMONTH=1;BYDAY=SU,MO,TU,WE,TH,FR,SA", NULL,
      "1998-01 1-31; 1999-01 1-31; 2000-01 1-31"},
@@ -96,8 +104,8 @@ static const struct {
      "1997-09 2 4 9 11 16 18 23 25 30; 1997-10 2"},
     {"19970902T090000", "RRULE:FREQ=WEEKLY;COUNT=10;WKST=SU;BYDAY=TU,TH", NULL,
      "1997-09 2 4 9 11 16 18 23 25 30; 1997-10 2"},
-    {"19970901T090000", "RRULE:FREQ=WEEKLY;INTERVAL=2;UNTIL=19971224T000000Z;WKST=SU;BYDAY=MO,WE,FR",
-     NULL,
+    {"19970901T090000",
+     "RRULE:FREQ=WEEKLY;INTERVAL=2;UNTIL=19971224T000000Z;WKST=SU;BYDAY=MO,WE,FR", NULL,
      "1997-09 1 3 5 15 17 19 29; 1997-10 1 3 13 15 17 27 29 31; 1997-11 10 12 14 24 26 28; "
      "1997-12 8 10 12 22"},
     {"19970902T090000", "RRULE:FREQ=WEEKLY;INTERVAL=2;COUNT=8;WKST=SU;BYDAY=TU,TH", NULL,
@@ -117,8 +125,8 @@ static const struct {
      "1997-09 2 15; 1997-10 2 15; 1997-11 2 15; 1997-12 2 15; 1998-01 2 15"},
     {"19970930T090000", "RRULE:FREQ=MONTHLY;COUNT=10;BYMONTHDAY=1,-1", NULL,
      "1997-09 30; 1997-10 1 31; 1997-11 1 30; 1997-12 1 31; 1998-01 1 31; 1998-02 1"},
-    {"19970910T090000", "RRULE:FREQ=MONTHLY;INTERVAL=18;COUNT=10;BYMONTHDAY=10,11,12,13,14,15", NULL,
-     "1997-09 10-15; 1999-03 10-13"},
+    {"19970910T090000", "RRULE:FREQ=MONTHLY;INTERVAL=18;COUNT=10;BYMONTHDAY=10,11,12,13,14,15",
+     NULL, "1997-09 10-15; 1999-03 10-13"},
     {"19970902T090000", "RRULE:FREQ=MONTHLY;INTERVAL=2;BYDAY=TU", "1998-03-31",
      "1997-09 2 9 16 23 30; 1997-11 4 11 18 25; 1998-01 6 13 20 27; 1998-03 3 10 17 24 31"},
     {"19970610T090000", "RRULE:FREQ=YEARLY;COUNT=10;BYMONTH=6,7", NULL,
@@ -183,7 +191,7 @@ static void test_rfc_examples(void)
             hor_day_parse(examples[i].until, &until);
         is(wrong != NULL ? wrong : days(base_day(), until), examples[i].expected, "%s",
            strrchr(examples[i].lines, '\n') != NULL ? strrchr(examples[i].lines, '\n') + 1
-                                                     : examples[i].lines);
+                                                    : examples[i].lines);
     }
     for (size_t i = 0; i < sizeof times_of_day / sizeof *times_of_day; i++) {
         snprintf(text, sizeof text,
@@ -198,8 +206,8 @@ static void test_rfc_examples(void)
 static const char *event(const char *lines)
 {
     char text[2000];
-    snprintf(text, sizeof text, "BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\n%s\nEND:VEVENT\nEND:VCALENDAR\n",
-             lines);
+    snprintf(text, sizeof text,
+             "BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\n%s\nEND:VEVENT\nEND:VCALENDAR\n", lines);
     const char *wrong = read_file(text);
     return wrong != NULL ? wrong : all_days();
 }
@@ -243,9 +251,11 @@ static void test_sets(void)
     is(event("DTSTART;TZID=Europe/Berlin:20260701T003000\nRRULE:FREQ=DAILY;COUNT=4\n"
              "EXDATE;TZID=Europe/London:20260701T233000"),
        "2026-07 1 3-4", "and so is one in a third zone");
-    is(event("DTSTART;TZID=America/New_York:20260101T200000\nRRULE:FREQ=DAILY;UNTIL=20260104T010000Z"),
+    is(event("DTSTART;TZID=America/"
+             "New_York:20260101T200000\nRRULE:FREQ=DAILY;UNTIL=20260104T010000Z"),
        "2026-01 1-3", "UNTIL in UTC is turned too, and belongs to it");
-    is(event("DTSTART;TZID=America/New_York:20260101T200000\nRRULE:FREQ=DAILY;UNTIL=20260104T005959Z"),
+    is(event("DTSTART;TZID=America/"
+             "New_York:20260101T200000\nRRULE:FREQ=DAILY;UNTIL=20260104T005959Z"),
        "2026-01 1-2", "a second before it does not");
     is(event("DTSTART;TZID=Custom Zone:20260101T200000\nRRULE:FREQ=DAILY;COUNT=2"), "2026-01 1-2",
        "a zone that nobody knows matters only where times are turned");
@@ -258,15 +268,18 @@ static void test_overrides(void)
     char text[1000];
     snprintf(text, sizeof text,
              "%sEND:VEVENT\nBEGIN:VEVENT\nUID:a\nRECURRENCE-ID:20260112T090000Z\n"
-             "DTSTART;TZID=Europe/Berlin:20260114T100000", series);
+             "DTSTART;TZID=Europe/Berlin:20260114T100000",
+             series);
     is(event(text), "2026-01 5 14 19 26", "an instance moves to another day");
     snprintf(text, sizeof text,
              "UID:a\nRECURRENCE-ID;TZID=Europe/Berlin:20260112T100000\nSTATUS:CANCELLED\n"
-             "DTSTART;TZID=Europe/Berlin:20260112T100000\nEND:VEVENT\nBEGIN:VEVENT\n%s", series);
+             "DTSTART;TZID=Europe/Berlin:20260112T100000\nEND:VEVENT\nBEGIN:VEVENT\n%s",
+             series);
     is(event(text), "2026-01 5 19 26", "or is cancelled, wherever it stands in the file");
     snprintf(text, sizeof text,
              "UID:b\nRECURRENCE-ID:20260112T090000Z\nDTSTART:20260201T100000\nEND:VEVENT\n"
-             "BEGIN:VEVENT\n%s", series);
+             "BEGIN:VEVENT\n%s",
+             series);
     is(event(text), "2026-01 5 12 19 26; 2026-02 1", "that of another event takes nothing out");
     snprintf(text, sizeof text, "%sSTATUS:CANCELLED", series);
     is(event(text), "", "a cancelled event has no days");
@@ -274,29 +287,32 @@ static void test_overrides(void)
 
 static void test_lines(void)
 {
-    is(event("DTST\n ART;VALUE=DA\n\tTE:2026\n 0101\nSUMMARY:A long\n  text: with; signs"), "2026-01 1",
-       "lines go on with a space or a tab");
+    is(event("DTST\n ART;VALUE=DA\n\tTE:2026\n 0101\nSUMMARY:A long\n  text: with; signs"),
+       "2026-01 1", "lines go on with a space or a tab");
     is(event("dtstart;value=date:20260101\nrrule:freq=daily;count=2"), "2026-01 1-2",
        "names know no case");
     is(event("DTSTART;X-NOTE=\"a;b:c\",d;VALUE=DATE:20260101"), "2026-01 1", "quoted parameters");
-    is(event("DTSTART:20260101\nBEGIN:VALARM\nDTSTART:nonsense\nTRIGGER:-PT1H\nEND:VALARM"), "2026-01 1",
-       "what stands inside an event is passed over");
-    is(event("DTSTART:20260101\nEND:VEVENT\nBEGIN:VTODO\nDTSTART:20260202\nEND:VTODO\nBEGIN:VEVENT\n"
-             "DTSTART:20260303"),
+    is(event("DTSTART:20260101\nBEGIN:VALARM\nDTSTART:nonsense\nTRIGGER:-PT1H\nEND:VALARM"),
+       "2026-01 1", "what stands inside an event is passed over");
+    is(event(
+           "DTSTART:20260101\nEND:VEVENT\nBEGIN:VTODO\nDTSTART:20260202\nEND:VTODO\nBEGIN:VEVENT\n"
+           "DTSTART:20260303"),
        "2026-01 1; 2026-03 3", "and so is what is no event");
 }
 
-/* Easter by the algorithm of Gauss, with Lichtenberg's corrections: other arithmetic than any rule's. */
+/* Easter by the algorithm of Gauss, with Lichtenberg's corrections: other arithmetic than any
+ * rule's. */
 static int32_t easter(int x)
 {
-    int k = x / 100, m = 15 + (3 * k + 3) / 4 - (8 * k + 13) / 25, s = 2 - (3 * k + 3) / 4, a = x % 19;
+    int k = x / 100, m = 15 + (3 * k + 3) / 4 - (8 * k + 13) / 25, s = 2 - (3 * k + 3) / 4,
+        a = x % 19;
     int d = (19 * a + m) % 30, r = (d + a / 11) / 29, og = 21 + d - r;
     int sz = 7 - (x + x / 4 + s) % 7, oe = 7 - (og - sz) % 7;
     return hor_day_make(x, 3, 1) + og + oe - 1;
 }
 
-/* TARGET2 is closed on Saturdays, Sundays, New Year, Good Friday, Easter Monday, 1 May and on both days
- * of Christmas. */
+/* TARGET2 is closed on Saturdays, Sundays, New Year, Good Friday, Easter Monday, 1 May and on both
+ * days of Christmas. */
 static void test_easter_holidays(void)
 {
     char *file = hor_str_printf("%s/tests/fixtures/icalendar/target2.ics", hor_tap_srcdir());
@@ -325,7 +341,8 @@ static void test_easter_holidays(void)
 static void test_cut(void)
 {
     static const char whole[] =
-        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART;TZID=\"Europe/Berlin\";X=\"a\",\"b\":20260105T100000\r\n"
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART;TZID=\"Europe/"
+        "Berlin\";X=\"a\",\"b\":20260105T100000\r\n"
         "DURATION:P1DT2H3M4S\r\nRRULE:FREQ=YEARLY;UNTIL=20300101T000000Z;BYDAY=1MO,-1FR\r\n"
         "RDATE;VALUE=PERIOD:20260105T100000Z/PT1H,20260105T100000Z/20260106T100000Z\r\n"
         "EXDATE:20260105T090000Z\r\nEND:VEVENT\r\nEND:VCALENDAR";

@@ -40,9 +40,10 @@ static int32_t difference(const struct found *found, const char *steps)
     return at < found->count ? found->days[at] : HOR_DAY_NONE;
 }
 
-/* libical 3.0 gives other days than RFC 5545 and dateutil for the rest: days of the month without months
- * in a yearly rule and in daily ones, places in weekly rules, weeks of the year, long intervals of weeks
- * that begin on another day. It tells COUNT and UNTIL apart, and looks for a first day until 2582. */
+/* libical 3.0 gives other days than RFC 5545 and dateutil for the rest: days of the month without
+ * months in a yearly rule and in daily ones, places in weekly rules, weeks of the year, long
+ * intervals of weeks that begin on another day. It tells COUNT and UNTIL apart, and looks for a
+ * first day until 2582. */
 static bool libical_can(const char *rule, const struct found *found)
 {
     bool yearly = strstr(rule, "FREQ=YEARLY") != NULL, weekly = strstr(rule, "FREQ=WEEKLY") != NULL;
@@ -68,7 +69,8 @@ static bool libical_agrees(const char *rule, int32_t start, int32_t first, int32
     bool same = it != NULL;
     while (same) {
         at = icalrecur_iterator_next(it);
-        int32_t day = icaltime_is_null_time(at) ? last + 1 : hor_day_make(at.year, at.month, at.day);
+        int32_t day =
+            icaltime_is_null_time(at) ? last + 1 : hor_day_make(at.year, at.month, at.day);
         if (day > last)
             break;
         same = day < first || (count < found->count && found->days[count++] == day);
@@ -115,8 +117,9 @@ int main(void)
 {
     const char *seed = getenv("HOR_SEED"), *count = getenv("HOR_RULES");
     char command[1024], *line = NULL;
-    snprintf(command, sizeof command, "/usr/bin/python3 '%s/tests/unit/peers/dateutil_days.py' %d %d",
-             hor_tap_srcdir(), atoi(seed != NULL ? seed : "1"), atoi(count != NULL ? count : "200"));
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 '%s/tests/unit/peers/dateutil_days.py' %d %d", hor_tap_srcdir(),
+             atoi(seed != NULL ? seed : "1"), atoi(count != NULL ? count : "200"));
     FILE *in = popen(command, "re");
     int rules = 0, wrong = 0, days = 0, witnessed = 0;
     size_t room = 0;
@@ -128,8 +131,8 @@ int main(void)
     free(line);
     int status = in != NULL ? pclose(in) : -1;
     ok(wrong == 0 && rules > 0 && witnessed > 0,
-       "%d rules give the same %d days as dateutil, and %d of them as libical (seed %s)", rules, days,
-       witnessed, seed != NULL ? seed : "1");
+       "%d rules give the same %d days as dateutil, and %d of them as libical (seed %s)", rules,
+       days, witnessed, seed != NULL ? seed : "1");
     ok(status == 0, "the peer came to its end");
     return done_testing();
 }
