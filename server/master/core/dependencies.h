@@ -1,5 +1,5 @@
 /* server/master/core/dependencies.h - the questions of agent clusters to their Master, see
- * dependencies.c. Inside server/master/core. */
+ * dependencies.c and answers.c. Inside server/master/core. */
 #ifndef HOR_SERVER_MASTER_CORE_DEPENDENCIES_H
 #define HOR_SERVER_MASTER_CORE_DEPENDENCIES_H
 
