@@ -180,7 +180,8 @@ static void test_substitute_and_move(void)
         "<schedule chain='/eod' validTo='2027-01-15'><days weekdays='SA'/><at time='12:00'/>"
         "<nonWorkingDay action='before' calendar='/work'/>"
         "<substitute from='2026-12-24' to='2026-12-31' schedule='late'/>"
-        "<substitute from='2027-01-10' to='2027-01-31' schedule='late'/></schedule>",
+        "<substitute from='2027-01-10' to='2027-01-31' schedule='late'/>"
+        "<substitute from='2026-12-19' to='2026-12-20' schedule='late'/></schedule>",
         "late.schedule.xml",
         "<schedule chain='/eod'><days weekdays='TH SU'/><at time='20:00'/>"
         "<nonWorkingDay action='after' calendar='/work'/>"
@@ -189,7 +190,9 @@ static void test_substitute_and_move(void)
     static const struct {
         const char *day, *expected, *what;
     } cases[] = {
-        {"2026-12-18", "/s", "a Saturday's start moves to Friday"},
+        {"2026-12-11", "/s", "a Saturday's start moves to Friday"},
+        {"2026-12-18", "", "not that of a Saturday which was handed over"},
+        {"2026-12-21", "/late", "the start of a day that was handed over moves to one that was not"},
         {"2026-12-24", "/late", "the first day that is handed over"},
         {"2026-12-25", "", "a holiday; Saturday's start was handed over and does not move here"},
         {"2026-12-28", "/late", "Sunday's start moves after, as the substitute says"},
