@@ -44,6 +44,8 @@ static int exchange(const struct hor_cluster_member *to, const char *text, size_
     if (rc == HOR_OK && status == HOR_AGENT_REFUSED) {
         rc = hor_error_set(err, HOR_ERR_CONFLICT, "%s refuses: %.200s", to->name,
                            hor_buf_text(&answer));
+        hor_log_warning("member %s at %s refuses what this member sends: %.300s", to->name, to->url,
+                        hor_buf_text(&answer));
         hor_loop_post(agent->loop, refused, agent);
     } else if (rc == HOR_OK && status != 200) {
         rc = hor_error_set(err, HOR_ERR_STATE, "%s answers with HTTP status %d", to->name, status);

@@ -30,7 +30,9 @@ static void look_at_self(struct hor_cluster *cluster, const struct hor_members *
         return;
     cluster->witness = self->witness;
     cluster->disowned = own->folder[0] != '\0' && self->folder[0] != '\0' &&
-                        strcmp(own->folder, self->folder) != 0;
+                                strcmp(own->folder, self->folder) != 0
+                            ? "the journal names other recovery files of it"
+                            : NULL;
 }
 
 void hor_cluster_roster(struct hor_cluster *cluster, const struct hor_members *members)
@@ -57,7 +59,7 @@ void hor_cluster_refused(struct hor_cluster *cluster)
     if (cluster->closing || cluster->failed || hor_raft_last_index(cluster->raft) > 1 ||
         cluster->run_id[0] != '\0' || cluster->members.count < 2)
         return;
-    cluster->disowned = true;
+    cluster->disowned = "another member refuses to hear it";
     hor_cluster_settle(cluster);
 }
 

@@ -165,9 +165,9 @@ static int disown(struct hor_cluster *cluster, struct hor_error *err)
     if (rc != HOR_OK)
         return rc;
     return hor_error_set(err, HOR_ERR_STATE,
-                         "cluster '%s' counts on other recovery files of member %" PRIu64
-                         " than these: they were lost, or begun anew, and this member rejoins with "
-                         "nothing at its next start", cluster->name, cluster->self);
+                         "member %" PRIu64 " of cluster '%s' is not who its recovery files say: %s; it "
+                         "rejoins with nothing at its next start", cluster->self, cluster->name,
+                         cluster->disowned);
 }
 
 static int tell_role(struct hor_cluster *cluster, struct hor_error *err)
@@ -216,7 +216,7 @@ void hor_cluster_settle(struct hor_cluster *cluster)
         rc = hor_cluster_apply_committed(cluster, &any, &err);
         any = any || cluster->replaced;
         cluster->replaced = false;
-        if (rc == HOR_OK && cluster->disowned)
+        if (rc == HOR_OK && cluster->disowned != NULL)
             rc = disown(cluster, &err);
         if (rc == HOR_OK && !cluster->failed)
             rc = tell_role(cluster, &err);

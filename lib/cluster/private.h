@@ -115,7 +115,7 @@ struct hor_cluster {
 
     bool replaced; /* the state came from a snapshot: the program is to look at it */
     bool settling, again, failed, no_room, flush_posted;
-    bool disowned; /* the cluster counts on another folder of this member */
+    const char *disowned; /* why the cluster does not count on this folder; NULL: it does */
 
     atomic_bool closing;
     atomic_bool notified; /* a post of the writer is on its way */
