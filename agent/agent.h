@@ -41,6 +41,7 @@ struct hor_agent_submission {
     hor_agent_done_fn *done; /* may be NULL; once, on the loop's thread */
     void *ctx;
     struct hor_agent *agent;
+    bool reports; /* decisions count on them */
     struct hor_agent_submission *next;
 };
 
@@ -151,6 +152,9 @@ uint64_t hor_agent_id_of(const struct hor_agent *agent, const char *name);
 /* Takes the events in any case; `done` tells what became of them. Leader only: HOR_ERR_NOT_ACTIVE. */
 void hor_agent_submit(struct hor_agent *agent, struct hor_event **take_events, size_t count,
                       hor_agent_done_fn *done, void *ctx);
+/* The same for reports of tasks, together with what follows from them. */
+void hor_agent_submit_reports(struct hor_agent *agent, struct hor_event **take_events, size_t count,
+                              hor_agent_done_fn *done, void *ctx);
 void hor_agent_pump(struct hor_agent *agent);
 void hor_agent_drop_queue(struct hor_agent *agent);
 /* Worker thread: waits for the commit. HOR_ERR_NOT_ACTIVE, HOR_ERR_TIMEOUT: the outcome is unknown. */

@@ -671,7 +671,7 @@ static void report_on_loop(void *ctx)
     }
     call->submitted = (int)count;
     call->waiting = true;
-    hor_agent_submit(call->agent, events, count, hor_agent_wait_done, call->wait);
+    hor_agent_submit_reports(call->agent, events, count, hor_agent_wait_done, call->wait);
 }
 
 static int submit_events(struct hor_soap_call *call, const struct _agt__SubmitEvents *request,

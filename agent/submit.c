@@ -17,13 +17,17 @@ static void submission_free(struct hor_agent_submission *s)
 
 static void finish(struct hor_agent_submission *s, int code, uint64_t index)
 {
+    if (code < 0 && s->reports && s->agent->leader && !s->agent->stopping) {
+        hor_core_lead(s->agent->core); /* what followed from them does not */
+        hor_timer_start(s->agent->decide_timer, HOR_AGENT_RETRY_MS);
+    }
     if (s->done != NULL)
         s->done(code, index, s->ctx);
     submission_free(s);
 }
 
-void hor_agent_submit(struct hor_agent *agent, struct hor_event **take_events, size_t count,
-                      hor_agent_done_fn *done, void *ctx)
+static void submit(struct hor_agent *agent, struct hor_event **take_events, size_t count,
+                   bool reports, hor_agent_done_fn *done, void *ctx)
 {
     struct hor_agent_submission *s = calloc(1, sizeof *s);
     if (s == NULL || count == 0 || !agent->leader || agent->stopping) {
@@ -36,10 +40,26 @@ void hor_agent_submit(struct hor_agent *agent, struct hor_event **take_events, s
         return;
     }
     *s = (struct hor_agent_submission){
-        .events = take_events, .count = count, .done = done, .ctx = ctx, .agent = agent};
+        .events = take_events, .count = count, .done = done, .ctx = ctx, .agent = agent,
+        .reports = reports};
+    for (size_t i = 0; reports && i < count; i++)
+        hor_core_foresee(agent->core, take_events[i]);
     *agent->queue_end = s;
     agent->queue_end = &s->next;
     hor_agent_pump(agent);
+}
+
+void hor_agent_submit(struct hor_agent *agent, struct hor_event **take_events, size_t count,
+                      hor_agent_done_fn *done, void *ctx)
+{
+    submit(agent, take_events, count, false, done, ctx);
+}
+
+void hor_agent_submit_reports(struct hor_agent *agent, struct hor_event **take_events, size_t count,
+                              hor_agent_done_fn *done, void *ctx)
+{
+    submit(agent, take_events, count, true, done, ctx);
+    hor_agent_decide(agent); /* behind them, into the same write */
 }
 
 static void committed(int code, uint64_t index, void *ctx)

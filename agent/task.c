@@ -442,7 +442,7 @@ static void tell(struct hor_agent *agent)
     report->epoch = agent->report_epoch;
     report->ids = ids;
     if (agent->leader) {
-        hor_agent_submit(agent, events, count, reported, report);
+        hor_agent_submit_reports(agent, events, count, reported, report);
     } else {
         agent->reporting_away = true;
         hor_agent_peer_report(agent, events, count, reported, report);

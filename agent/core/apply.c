@@ -27,6 +27,8 @@ void hor_core_node_set_state(struct hor_core *core, struct hor_core_node_held *n
     order->done += node->whole == NULL && hor_core_node_is_done(node);
     node->when_true = node->swept = false;
     bool is_active = hor_core_node_is_active(node);
+    if (!is_active)
+        hor_core_node_foresee_nothing(core, node); /* it has come */
     if (was_active != is_active) {
         struct hor_core_member_state *member = &core->members[node->member];
         if (is_active)
@@ -362,7 +364,7 @@ static void order_resumed(struct hor_core *core, struct hor_core_order_held *ord
 
 /* ---- nodes ---- */
 
-static int outcome_state(const char *outcome, enum hor_core_node_state *ret)
+int hor_core_outcome_state(const char *outcome, enum hor_core_node_state *ret)
 {
     static const struct {
         const char *outcome;
@@ -420,7 +422,7 @@ static void node_set(struct hor_core *core, struct hor_core_node_held *node,
                      const struct hor_event *event)
 {
     enum hor_core_node_state state;
-    if (hor_core_node_has_tasks(node) || outcome_state(event->outcome, &state) < 0)
+    if (hor_core_node_has_tasks(node) || hor_core_outcome_state(event->outcome, &state) < 0)
         return;
     if (hor_str_equal(event->action, "joined") && node->part_count > 0)
         hor_core_parts_join(core, node);
@@ -441,6 +443,11 @@ static void task_assigned(struct hor_core *core, struct hor_core_node_held *node
     if (node->order->state != HOR_CORE_ORDER_RUNNING || node->order->mark != HOR_CORE_MARK_NONE ||
         (node->state != HOR_CORE_NODE_WAITING && node->state != HOR_CORE_NODE_RETRYING) ||
         hor_core_member_find(core, event->agent, &member) == NULL)
+        return;
+    /* Decided when an end was foreseen, and that end did not come. */
+    size_t i = (size_t)(node->def - node->order->chain->nodes);
+    if (node->state == HOR_CORE_NODE_WAITING && node == &node->order->nodes[i] &&
+        hor_core_node_release(node->order, i) != HOR_CORE_GO)
         return;
     node_clear(core, node);
     node->attempt = event->attempt;
@@ -471,7 +478,7 @@ static void task_ended(struct hor_core *core, struct hor_core_node_held *node,
         node->tries--; /* it was not the job's own failure */
         return;
     }
-    if (outcome_state(event->outcome, &state) < 0)
+    if (hor_core_outcome_state(event->outcome, &state) < 0)
         return;
     node->exit_code = event->exit_code;
     node->signal = event->signal;

@@ -68,6 +68,9 @@ void hor_core_lead(struct hor_core *core);
  * Stops after about `limit` events; *ret_more tells that there is more to do now. HOR_ERR_MEMORY. */
 int hor_core_decide(struct hor_core *core, int64_t now_us, size_t limit, hor_core_emit_fn *emit,
                     void *ctx, bool *ret_more);
+/* `report` is being submitted: from now on decisions take a task's end as come, and have to be submitted
+ * behind it. hor_core_lead when it was not taken into the journal. The state is not changed. */
+void hor_core_foresee(struct hor_core *core, const struct hor_event *report);
 /* When hor_core_decide has to be called again although nothing is applied; INT64_MAX: never. */
 int64_t hor_core_next_due(const struct hor_core *core);
 

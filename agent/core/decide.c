@@ -117,7 +117,7 @@ static void sweep_member(struct hor_decision *d, struct hor_core_member_state *m
         return;
     for (struct hor_core_link *at = member->active.next; at != &member->active; at = at->next) {
         struct hor_core_node_held *node = HOR_CORE_ITEM(at, struct hor_core_node_held, active);
-        if (node->swept)
+        if (node->swept || node->ending != NULL)
             continue;
         if (node->def->job->agent_loss == HOR_AGENT_LOSS_RESTART) {
             if (member->reach != HOR_CORE_FENCED)
@@ -505,6 +505,7 @@ static void decide_running(struct hor_decision *d, struct hor_core_order_held *o
         rescue = memory;
         states = (unsigned char *)memory + count;
     }
+    hor_core_order_look_ahead(order);
     for (size_t i = 0; i < count; i++)
         states[i] = (unsigned char)order->nodes[i].state;
     struct pass p = {.d = d, .order = order, .ender = ends_order(order)};
@@ -514,6 +515,7 @@ static void decide_running(struct hor_decision *d, struct hor_core_order_held *o
         settle_end(&p);
     for (size_t i = 0; i < count; i++)
         order->nodes[i].state = (enum hor_core_node_state)states[i];
+    hor_core_order_look_ahead(order); /* back */
     free(memory);
 }
 
@@ -557,7 +559,7 @@ static bool can_take(const struct hor_core_member_state *member)
 
 static bool has_room(const struct hor_core_member_state *member)
 {
-    return member->tasks + member->reserved < member->now_max_tasks;
+    return member->tasks - member->ending + member->reserved < member->now_max_tasks;
 }
 
 /* Who gets the next task that may run anywhere; SIZE_MAX: nobody has room. fixedPriority looks at the

@@ -229,6 +229,7 @@ void hor_core_lead(struct hor_core *core)
         struct hor_core_node_held *node;
         while ((node = hor_core_next_run(order, &walk)) != NULL)
             node->when_true = node->swept = false;
+        hor_core_order_foresee_nothing(core, order);
         if (!hor_core_order_is_ended(order))
             hor_core_order_touch(core, order);
     }

@@ -192,6 +192,7 @@ static void limit_free(void *value)
 
 static void node_done(struct hor_core_node_held *node)
 {
+    hor_core_node_foresee_done(node);
     free(node->cause);
     hor_arguments_done(&node->outputs);
     hor_core_needs_done(node);
@@ -533,6 +534,7 @@ void hor_core_order_nodes_free(struct hor_core *core, struct hor_core_order_held
     if (order->nodes == NULL)
         return;
     hor_core_order_unqueue(core, order);
+    hor_core_order_foresee_nothing(core, order);
     for (size_t i = 0; i < order->chain->node_count; i++)
         node_done(&order->nodes[i]);
     free(order->nodes);

@@ -118,6 +118,7 @@ struct hor_core_member_state {
     bool up, drain, drained;               /* R */
     int64_t changed_at;                    /* R */
     int64_t tasks, reserved;
+    int64_t ending;              /* of the tasks: foreseen to end */
     struct hor_core_link active; /* nodes with a task here */
     struct hor_core_heap ready;  /* nodes that may run on this member only */
     enum hor_core_reach reach;
@@ -125,6 +126,7 @@ struct hor_core_member_state {
 };
 
 struct hor_core_order_held;
+struct hor_core_ending;
 
 enum hor_core_need_state { HOR_CORE_NEED_OPEN, HOR_CORE_NEED_ASKED, HOR_CORE_NEED_MET };
 
@@ -162,6 +164,7 @@ struct hor_core_node_held {
     struct hor_core_place place; /* in it */
     size_t to_member;            /* ASSIGNING: whose place is reserved */
     struct hor_core_link active;  /* in its member */
+    struct hor_core_ending *ending; /* its task's end is under way; NULL: no */
 };
 
 struct hor_core_order_held {
@@ -286,6 +289,16 @@ bool hor_core_order_is_blocked(const struct hor_core_order_held *order,
 void hor_core_order_keep(struct hor_core_order_held *order);
 /* An event that decide or command made, not a member's report: emitted ones are counted. */
 bool hor_core_is_decision(const struct hor_event *event);
+
+/* HOR_ERR_INVALID. */
+int hor_core_outcome_state(const char *outcome, enum hor_core_node_state *ret);
+
+/* ---- foresee.c: ends that are under way ---- */
+/* Swaps what the ends that are under way will make of the nodes in, and by a second call out. */
+void hor_core_order_look_ahead(struct hor_core_order_held *order);
+void hor_core_node_foresee_nothing(struct hor_core *core, struct hor_core_node_held *node);
+void hor_core_order_foresee_nothing(struct hor_core *core, struct hor_core_order_held *order);
+void hor_core_node_foresee_done(struct hor_core_node_held *node); /* with its core */
 
 /* ---- queue.c: the leader's notebook ---- */
 void hor_core_order_touch(struct hor_core *core, struct hor_core_order_held *order);

@@ -115,6 +115,7 @@ static bool step_task(struct world *w)
         commit(w, report(w, HOR_EVENT_TASK_IN_DOUBT, order, node));
         settle(w);
     } else {
+        w->ahead = dice(3) > 0;
         finish_with(w, order, node, o < 3 ? 0 : 1, outcomes[o], o == 0 ? "3" : NULL);
     }
     return true;

@@ -26,6 +26,7 @@ struct world {
     int64_t now;
     struct hor_sources sources;
     unsigned orders;
+    bool ahead; /* ends are foreseen, as the leader does */
 };
 
 static const struct hor_core_member two_members[] = {
@@ -237,7 +238,13 @@ static inline void finish_with(struct world *w, const char *id, const char *node
     event->started_at = event->ended_at = w->now;
     if (output != NULL)
         hor_arguments_add(&event->arguments, "rows", output, false);
+    bool more;
+    if (w->ahead) {
+        hor_core_foresee(w->core, event);
+        hor_core_decide(w->core, w->now, 50, world_emit, w, &more);
+    }
     commit(w, event);
+    commit_emitted(w);
     settle(w);
 }
 

@@ -172,7 +172,7 @@ static void take_report(struct call *call, struct hor_agent *leader)
             events[count++] = hor_event_copy(call->events[i]);
     call->refs++;
     call->to_life = call->to->life;
-    hor_agent_submit(leader, events, count, committed, call);
+    hor_agent_submit_reports(leader, events, count, committed, call);
 }
 
 static void on_call(void *ctx, void *arg)
