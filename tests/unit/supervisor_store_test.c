@@ -299,6 +299,39 @@ static void test_recount(struct hor_store *store, struct script *s)
     is_int(seen.nodes_done, 1, "and what is done is counted anew");
 }
 
+static const char *state_after(struct hor_store *store, struct script *s, uint64_t index)
+{
+    struct hor_error err = {0};
+    for (size_t i = 0; i < s->count; i++)
+        s->items[i]->index = index + i;
+    is_int(write_script(store, s, 0, "run-2", &err), HOR_OK, "written: %s", err.text);
+    hor_query_order(store, "du-1", note_order, NULL, &err);
+    clear(s);
+    return seen_text[0];
+}
+
+/* An order is in doubt as long as any of its tasks is. */
+static void test_doubts(struct hor_store *store, struct script *s)
+{
+    clear(s);
+    hor_event_set(&add(s, HOR_EVENT_ORDER_ADDED, "du-1", NULL, 0)->chain, "/x");
+    add(s, HOR_EVENT_ORDER_STARTED, "du-1", NULL, 0);
+    for (int i = 0; i < 3; i++)
+        add_task(s, HOR_EVENT_TASK_STARTED, "du-1", i == 0 ? "a" : i == 1 ? "b" : "c", 1, 1);
+    hor_event_set(&add_task(s, HOR_EVENT_TASK_IN_DOUBT, "du-1", "a", 1, 2)->cause, "a1 was lost");
+    hor_event_set(&add_task(s, HOR_EVENT_TASK_IN_DOUBT, "du-1", "b", 1, 2)->cause, "a2 was lost");
+    is(state_after(store, s, 900300), "inDoubt", "two tasks in doubt");
+    hor_event_set(&add_task(s, HOR_EVENT_TASK_ENDED, "du-1", "c", 1, 3)->outcome, "success");
+    is(state_after(store, s, 900310), "inDoubt", "the end of a third one settles neither");
+    hor_event_set(&add_task(s, HOR_EVENT_TASK_ENDED, "du-1", "a", 1, 4)->outcome, "success");
+    is(state_after(store, s, 900320), "inDoubt", "one settled: the other one is still in doubt");
+    hor_event_set(&add_task(s, HOR_EVENT_TASK_IN_DOUBT, "du-1", "d", 1, 5)->cause, "a1 again");
+    hor_event_set(&add_task(s, HOR_EVENT_TASK_ENDED, "du-1", "b", 1, 6)->outcome, "success");
+    is(state_after(store, s, 900330), "inDoubt", "one comes as one goes, in one batch");
+    add_task(s, HOR_EVENT_TASK_STARTED, "du-1", "d", 1, 7);
+    is(state_after(store, s, 900340), "running", "it runs after all: no doubt is left");
+}
+
 /* ---- pages ---- */
 
 enum { MANY = 250 };
@@ -514,6 +547,7 @@ int main(void)
     test_recount(store, &s);
     test_pages(store);
     test_others(store);
+    test_doubts(store, &s);
     clear(&s);
     struct hor_store_counts counts;
     hor_store_counts(store, &counts);

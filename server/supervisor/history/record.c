@@ -220,6 +220,15 @@ static int take_place(struct record_task *task, char **field, const char *value)
     return hor_event_set(field, value);
 }
 
+/* One doubt less. Whether it was the last one, the writer looks up. */
+static int leave_doubt(struct record_order *order)
+{
+    if (!order_is(order, "inDoubt") || ended(order))
+        return HOR_OK;
+    order->redoubt = true;
+    return set_state(order, "running", NULL);
+}
+
 static int apply_order(struct record_order *order, const struct hor_event *event)
 {
     if (ended(order)) /* a late report: the end stands */
@@ -271,14 +280,10 @@ static int apply_order(struct record_order *order, const struct hor_event *event
         return HOR_OK;
     case HOR_EVENT_NODE_RESET:
         order->recount = true;
-        if (order_is(order, "failed") || order_is(order, "inDoubt"))
-            return set_state(order, "running", NULL);
-        return HOR_OK;
+        return order_is(order, "failed") ? set_state(order, "running", NULL) : leave_doubt(order);
     case HOR_EVENT_NODE_SET:
         order->recount = true;
-        if (order_is(order, "inDoubt"))
-            return set_state(order, "running", NULL);
-        return HOR_OK;
+        return leave_doubt(order);
     case HOR_EVENT_NODE_WAITING:
         return hor_event_set(&order->cause, event->cause);
     case HOR_EVENT_DEPENDENCY_RESOLVED: /* of a node that ran on another cluster */
@@ -311,6 +316,8 @@ static int apply_task(struct record_task *task, struct record_order *order,
                                                             : HOR_OK;
     case HOR_EVENT_TASK_STARTED:
         task->started_us = event->started_at != HOR_EVENT_NONE ? event->started_at : event->at_us;
+        if (hor_str_equal(task->state, "inDoubt") && leave_doubt(order) != HOR_OK)
+            return HOR_ERR_MEMORY;
         return hor_event_set(&task->state, "running");
     case HOR_EVENT_TASK_ENDED:
         task->ended_us = event->ended_at != HOR_EVENT_NONE ? event->ended_at : event->at_us;
@@ -332,9 +339,7 @@ static int apply_task(struct record_task *task, struct record_order *order,
         /* without an outcome it is run again elsewhere, by itself */
         if (event->outcome != NULL && strcmp(event->outcome, "failure") != 0)
             order->nodes_done++;
-        /* the outcome of an order in doubt is known after all */
-        return order_is(order, "inDoubt") && !ended(order) ? set_state(order, "running", NULL)
-                                                           : HOR_OK;
+        return leave_doubt(order); /* its outcome is known after all */
     case HOR_EVENT_TASK_IN_DOUBT:
         if (hor_event_set(&task->state, "inDoubt") != HOR_OK ||
             hor_event_set(&task->cause, event->cause) != HOR_OK)
@@ -387,6 +392,11 @@ int record_apply(struct record *record, const struct hor_event *event)
         return HOR_ERR_MEMORY;
     task->changed = true;
     return apply_task(task, order, event);
+}
+
+int record_doubt(struct record_order *order, const char *cause)
+{
+    return order_is(order, "running") ? set_state(order, "inDoubt", cause) : HOR_OK;
 }
 
 enum { MEAN_OVER = 10 }; /* some of the latest orders count */

@@ -20,6 +20,7 @@ struct record_order {
     bool replanned;  /* and with the columns of the plan, most of which have an index */
     bool just_ended; /* by this batch */
     bool recount;    /* a person touched nodes: nodes_done must be counted from the events */
+    bool redoubt;    /* a doubt was settled: there may be others among the order's tasks */
     struct hor_arguments arguments;
     bool arguments_changed;
 };
@@ -68,6 +69,8 @@ void record_task_free(void *task);
 
 /* Whether the event came from an agent cluster's journal (and not from the Master's own). */
 bool record_from_cluster(const struct hor_event *event);
+/* A task of a running order is in doubt: so is the order. HOR_ERR_MEMORY. */
+int record_doubt(struct record_order *order, const char *cause);
 /* Applies one event. HOR_ERR_MEMORY. */
 int record_apply(struct record *record, const struct hor_event *event);
 
