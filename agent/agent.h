@@ -120,6 +120,8 @@ struct hor_agent {
     bool boot_known;      /* the file says of this start of the machine: */
     uint64_t doubt_until; /* tasks with a fence up to here may have run before it */
     bool boot_pending, boot_failed; /* doubt_until has to be written */
+    bool no_room;                   /* the disk was full when it was looked at last */
+    int64_t handed_over_ms;         /* monotonic: when a leader without room tried to hand over */
 
     int64_t lease_end_ms; /* monotonic; member's own; 0: none yet */
     bool renewing;         /* a RenewLease call is under way, */
@@ -170,6 +172,9 @@ int hor_agent_boot_open(struct hor_agent *agent, struct hor_error *err);
  * has an index up to `index`. Until it is on the disk boot_known is false. */
 void hor_agent_boot_confirm(struct hor_agent *agent, uint64_t index);
 void hor_agent_boot_save(struct hor_agent *agent); /* tries again what failed */
+
+/* ---- room.c ---- */
+bool hor_agent_has_room(struct hor_agent *agent); /* looks, and logs what changed */
 
 /* ---- task.c: the runner's side ---- */
 int hor_agent_tasks_open(struct hor_agent *agent, struct hor_error *err);

@@ -9,12 +9,13 @@
 #include "lib/base/log.h"
 
 /* Clocks may run apart a little; a new leader also allows for its predecessor's last moments. */
-enum { DRIFT_MS = 100, TICK_MS = 100 };
+enum { DRIFT_MS = 100, TICK_MS = 100, HAND_OVER_AGAIN_MS = 2000 };
 
 static void tell_self(struct hor_agent *agent)
 {
     hor_core_reach(agent->core, agent->name,
-                   agent->runner_connected ? HOR_CORE_REACHED : HOR_CORE_IDLE);
+                   agent->runner_connected && hor_agent_has_room(agent) ? HOR_CORE_REACHED
+                                                                        : HOR_CORE_IDLE);
 }
 
 static enum hor_core_reach reach_of(const struct hor_agent *agent, const struct hor_agent_peer *peer,
@@ -69,6 +70,26 @@ static void watch_peers(struct hor_agent *agent)
     }
 }
 
+/* Without room a leader can take no orders and decide nothing: one that has room shall lead. */
+static void hand_over(struct hor_agent *agent)
+{
+    int64_t now_ms = hor_clock_monotonic_ms();
+    if (!agent->no_room || now_ms < agent->handed_over_ms + HAND_OVER_AGAIN_MS)
+        return;
+    for (size_t n = 1; n < agent->settings->member_count; n++) {
+        size_t i = (agent->settings->self + n) % agent->settings->member_count;
+        if (agent->member_ids[i] == 0 ||
+            reach_of(agent, &agent->peers[i], now_ms) != HOR_CORE_REACHED)
+            continue; /* away, or without room as well */
+        agent->handed_over_ms = now_ms;
+        if (hor_cluster_transfer(agent->cluster, agent->member_ids[i], NULL) == HOR_OK) {
+            hor_log_warning("hands the leadership over to %s, which has room",
+                            agent->settings->members[i].name);
+            return;
+        }
+    }
+}
+
 static void on_tick(void *ctx)
 {
     struct hor_agent *agent = ctx;
@@ -83,7 +104,9 @@ static void on_tick(void *ctx)
         }
         if (!had && hor_agent_lease_holds(agent, &end_ms))
             hor_agent_tasks_sync(agent); /* starts that waited for the lease */
+        tell_self(agent);
         watch_peers(agent);
+        hand_over(agent);
         hor_agent_decide(agent);
         hor_timer_start(agent->lease_timer, TICK_MS);
         return;

@@ -282,6 +282,10 @@ static void plan_on_loop(void *ctx)
     struct hor_event **events = calloc(orders + 1, sizeof *events);
     plan->code = events == NULL             ? hor_error_set(plan->err, HOR_ERR_MEMORY, "out of memory")
                  : !plan->agent->leader ? not_leading(plan->agent, plan->err)
+                 : !hor_agent_has_room(plan->agent)
+                     ? hor_error_set(plan->err, HOR_ERR_BUSY,
+                                     "the disk of %s is full: new work is refused until there is room",
+                                     plan->agent->name)
                                         : hor_agent_check_fence(plan->agent, plan->request->master,
                                                                 FENCE_OF(plan->request), plan->err);
     for (size_t i = 0; plan->code == HOR_OK && i < orders; i++) {

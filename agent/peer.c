@@ -354,7 +354,7 @@ void hor_agent_peer_renew(struct hor_agent *agent)
                                 .partner = query.partner,
                                 .applied = status.applied_index,
                                 .term = agent->term,
-                                .runner = agent->runner_connected,
+                                .runner = agent->runner_connected && hor_agent_has_room(agent),
                                 .sent_ms = hor_clock_monotonic_ms()};
     snprintf(call->run_id, sizeof call->run_id, "%s", status.run_id != NULL ? status.run_id : "");
     agent->renewing = true;

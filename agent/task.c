@@ -13,7 +13,7 @@
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 
-enum { OUTPUT_FILE_BYTES = 1024 * 1024, REPORT_EVENTS = 500 };
+enum { OUTPUT_FILE_BYTES = 1024 * 1024, REPORT_EVENTS = 500, ROOM_AGAIN_MS = 1000 };
 
 static void task_free(void *value)
 {
@@ -216,8 +216,13 @@ static bool launch(struct hor_agent *agent, const char *id)
 static void launch_all(struct hor_agent *agent)
 {
     int64_t end_ms;
-    if (!agent->runner_connected || !agent->boot_known || !hor_agent_lease_holds(agent, &end_ms))
+    if (agent->launch_count == 0 || !agent->runner_connected || !agent->boot_known ||
+        !hor_agent_lease_holds(agent, &end_ms))
         return;
+    if (!hor_agent_has_room(agent)) {
+        hor_timer_start(agent->retry_timer, ROOM_AGAIN_MS);
+        return;
+    }
     size_t left = 0;
     for (size_t i = 0; i < agent->launch_count; i++) {
         if (left == 0 && launch(agent, agent->to_launch[i]))

@@ -180,8 +180,8 @@ static int tell_role(struct hor_cluster *cluster, struct hor_error *err)
         hor_cluster_change_lost(cluster, HOR_ERR_NOT_ACTIVE,
                                 "leadership was lost: whether the change is made is not known");
     }
-    if (ready && cluster->witness)
-        pass_on(cluster);
+    if (ready && (cluster->witness || (cluster->no_room && cluster->peer_count > 0)))
+        pass_on(cluster); /* without room nothing new could be taken here */
     if (ready && !cluster->witness && cluster->run_id[0] == '\0') {
         ready = false;
         if (!cluster->founding)
