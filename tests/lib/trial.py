@@ -77,17 +77,24 @@ class Trial:
             return self.base + 3
         return self.base + (3 if name[0] == "m" else 10) + int(name[1:])
 
+    def address(self, name):
+        return "127.0.0.1"
+
+    def command(self, name):
+        return [self.program(name), "--settings", self.path("settings", f"{name}.xml")]
+
     def program(self, name):
         kind = {"s": "supervisor", "m": "master", "a": "agent"}[name[0]]
         return os.path.join(BUILD, f"horarium-{kind}")
 
+    def spawn(self, name, **environment):
+        with open(self.path("log", f"{name}.out"), "ab") as out:
+            self.processes[name] = subprocess.Popen(self.command(name), env={**self.environment, **environment},
+                                                    stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+
     def start(self, *names):
         for name in names or self.names:
-            out = open(self.path("log", f"{name}.out"), "ab")
-            self.processes[name] = subprocess.Popen(
-                [self.program(name), "--settings", self.path("settings", f"{name}.xml")], env=self.environment,
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-            out.close()
+            self.spawn(name)
         for name in names or self.names:
             self.await_ready(name)
 
@@ -171,7 +178,7 @@ class Trial:
     def get(self, name, path, headers=None, data=None):
         """(status, text) of an HTTPS request that trusts the trial's authority only."""
         context = ssl.create_default_context(cafile=self.path("certificates", "ca.crt"))
-        request = urllib.request.Request(f"https://127.0.0.1:{self.port(name)}{path}", data=data, headers=headers or {})
+        request = urllib.request.Request(f"https://{self.address(name)}:{self.port(name)}{path}", data=data, headers=headers or {})
         try:
             with urllib.request.urlopen(request, context=context, timeout=20) as answer:
                 return answer.status, answer.read().decode(errors="replace")
