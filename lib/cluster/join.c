@@ -149,11 +149,12 @@ static int try_others(const struct hor_cluster_join *join, const struct hor_jour
                 rc = ask(join, other->url, other->name, told, err); /* now with the new id */
             if (rc != HOR_OK)
                 continue;
-            if (hor_members_find(&told->members, id) == NULL) {
+            if (hor_members_find(&told->members, id) == NULL) { /* it has not heard of that yet */
                 struct hor_member *added = &told->members.list[told->members.count++];
                 *added = *hor_members_named(&told->members, join->name);
                 added->id = id;
                 added->role = HOR_RAFT_STANDBY;
+                snprintf(added->folder, sizeof added->folder, "%s", own->folder);
             }
             snprintf(ret->note, sizeof ret->note,
                      "the recovery files of member %" PRIu64 " are gone: rejoining as member %" PRIu64,

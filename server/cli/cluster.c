@@ -130,13 +130,34 @@ static const char *text(const struct hor_xml_node *node, const char *name)
     return value != NULL ? value : "";
 }
 
-/* The best view: the leader's, or that of whoever answers. */
+static bool leads(const struct hor_xml_doc *doc)
+{
+    const struct hor_xml_node *status = status_node(doc);
+    return strcmp(text(status, "self"), text(status, "leader")) == 0;
+}
+
+/* What the member says that `doc` calls the leader; perhaps nobody whom the settings name. */
+static struct hor_xml_doc *ask_leader(struct place *place, const struct hor_xml_doc *doc)
+{
+    const struct hor_xml_node *status = status_node(doc);
+    const struct hor_xml_node *m = hor_xml_child(status, "member");
+    struct hor_xml_doc *led = NULL;
+    struct hor_error err;
+    while (m != NULL && strcmp(text(m, "id"), text(status, "leader")) != 0)
+        m = hor_xml_next(m, "member");
+    if (m != NULL)
+        status_of(place, text(m, "url"), text(m, "name"), &led, &err);
+    return led;
+}
+
+/* The best view: the leader's, or that of whoever answers. One that was removed does not know it, and
+ * says that nobody leads. */
 static int best_status(struct place *place, struct hor_xml_doc **ret, struct hor_error *err)
 {
     struct hor_xml_doc *best = NULL;
     int rc = hor_error_set(err, HOR_ERR_UNREACHABLE, "no member is named");
-    for (unsigned i = 0; i < place->count; i++) {
-        struct hor_xml_doc *doc = NULL;
+    for (unsigned i = 0; i < place->count && (best == NULL || !leads(best)); i++) {
+        struct hor_xml_doc *doc = NULL, *led;
         struct hor_error why;
         int code = status_of(place, place->urls[i], place->names[i], &doc, &why);
         if (code != HOR_OK) {
@@ -146,36 +167,21 @@ static int best_status(struct place *place, struct hor_xml_doc **ret, struct hor
             }
             continue;
         }
-        const struct hor_xml_node *status = status_node(doc);
-        bool leads = strcmp(text(status, "self"), text(status, "leader")) == 0;
-        if (best == NULL || leads) {
+        if (!leads(doc) && (led = ask_leader(place, doc)) != NULL) {
+            hor_xml_doc_free(doc);
+            doc = led;
+        }
+        if (best == NULL || leads(doc)) {
             hor_xml_doc_free(best);
             best = doc;
         } else {
             hor_xml_doc_free(doc);
         }
         rc = HOR_OK;
-        if (leads)
-            break;
-        /* Somebody who joined later may lead, whom the settings do not name. */
-        for (const struct hor_xml_node *m = hor_xml_child(status, "member"); m != NULL;
-             m = hor_xml_next(m, "member")) {
-            if (strcmp(text(m, "id"), text(status, "leader")) != 0)
-                continue;
-            struct hor_xml_doc *led = NULL;
-            if (status_of(place, text(m, "url"), text(m, "name"), &led, &why) == HOR_OK) {
-                hor_xml_doc_free(best);
-                best = led;
-            }
-            break;
-        }
-        break;
     }
-    if (rc == HOR_OK)
+    if (rc == HOR_OK || best != NULL)
         *ret = best;
-    else
-        hor_xml_doc_free(best);
-    return rc;
+    return best != NULL ? HOR_OK : rc;
 }
 
 static void print_status(const struct hor_xml_node *status)

@@ -177,6 +177,9 @@ static int open_cluster(struct hor_master *master, struct hor_error *err)
     struct hor_cluster_settings settings = {.cluster = s->cluster,
                                             .directory = directory,
                                             .self = s->self + 1,
+                                            .name = s->common.name,
+                                            .snapshot_every = s->common.snapshot_every,
+                                            .segment_bytes = s->common.segment_bytes,
                                             .members = master->members,
                                             .member_count = (unsigned)s->member_count};
     struct hor_cluster_ops ops = {.apply = on_apply,
@@ -184,11 +187,16 @@ static int open_cluster(struct hor_master *master, struct hor_error *err)
                                   .snapshot = on_snapshot,
                                   .restore = on_restore,
                                   .role = on_role,
-                                  .send = s->member_count > 1 ? hor_master_send : NULL,
+                                  .send = hor_master_send,
+                                  .members = hor_master_members_set,
                                   .fatal = on_fatal};
     int rc = hor_dir_make(s->common.data_directory, 0700, err);
+    struct hor_cluster_joined joined = {.self = 0};
+    if (rc == HOR_OK)
+        rc = hor_master_members_join(master, &settings, &joined, err);
     if (rc == HOR_OK)
         rc = hor_cluster_open(master->loop, &settings, &ops, master, &master->cluster, err);
+    hor_cluster_joined_done(&joined);
     free(directory);
     master->live = true;
     return rc;
@@ -209,7 +217,7 @@ int hor_master_start(const struct hor_settings_master *settings, struct hor_loop
     if (rc == HOR_OK)
         rc = open_clients(master, err);
     if (rc == HOR_OK)
-        rc = hor_master_members_open(master, err);
+        rc = hor_master_members_open(master, settings, err);
     if (rc == HOR_OK)
         rc = open_cluster(master, err);
     if (rc == HOR_OK)
@@ -239,7 +247,7 @@ void hor_master_free(struct hor_master *master)
     if (master->cluster != NULL)
         hor_cluster_close(master->cluster);
     hor_soap_service_free(master->service);
-    free(master->members);
+    hor_master_members_close(master);
     if (master->http != NULL)
         hor_http_client_free(master->http);
     if (master->exchange_http != NULL)

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "lib/cluster/cluster.h"
+#include "lib/cluster/join.h"
 #include "lib/cluster/transport.h"
 #include "lib/config/settings.h"
 #include "lib/http/client.h"
@@ -25,6 +26,8 @@ enum {
 
 struct hor_soap_service;
 struct hor_soap_partner;
+enum { HOR_MASTER_NO_MEMBER = 409 }; /* HTTP status of an exchange of who is no member any more */
+
 struct hor_coupling;
 struct hor_master;
 
@@ -39,7 +42,12 @@ struct hor_master {
     struct hor_loop *loop;
     struct hor_master_core *core;
     struct hor_cluster *cluster;
-    struct hor_cluster_member *members;
+    struct hor_settings_master own; /* `settings`: with the members of the running cluster, one place
+                                       for each name; places stay */
+    uint64_t *member_ids;           /* by place; 0: no member (any more) */
+    char **owned;                   /* strings of members that came later */
+    size_t owned_count;
+    struct hor_cluster_member *members; /* as the settings name them */
     struct hor_transport *transport;
     struct hor_http_client *http, *exchange_http; /* consensus does not wait for anything else */
     struct hor_http_server *server;
@@ -67,7 +75,16 @@ void hor_master_free(struct hor_master *master);
 void hor_master_decide(struct hor_master *master);
 
 /* ---- members.c ---- */
-int hor_master_members_open(struct hor_master *master, struct hor_error *err);
+int hor_master_members_open(struct hor_master *master, const struct hor_settings_master *settings,
+                            struct hor_error *err);
+void hor_master_members_close(struct hor_master *master);
+/* Before the journal is opened: a new folder of a known cluster joins it. */
+int hor_master_members_join(struct hor_master *master, struct hor_cluster_settings *settings,
+                            struct hor_cluster_joined *ret, struct hor_error *err);
+/* Of hor_cluster_ops: the members as the journal names them. Loop. */
+void hor_master_members_set(const struct hor_cluster_member *members, unsigned count, void *ctx);
+/* A member's place among settings->members; SIZE_MAX: nobody has this id. */
+size_t hor_master_place_of(const struct hor_master *master, uint64_t id);
 /* Id of the member of that name; 0: none. Any thread. */
 uint64_t hor_master_member(const struct hor_master *master, const char *name);
 /* The address of the active member; NULL: none known. Any thread. */
@@ -128,7 +145,15 @@ int hor_master_list_commands(struct hor_soap_call *call, const struct _mst__List
 /* ---- port.c: who may call, HTTP ---- */
 struct _mst__ExchangeJournal;
 struct _mst__ExchangeJournalResponse;
+struct _mst__ClusterStatus;
+struct _mst__ClusterStatusResponse;
+struct _mst__ChangeCluster;
+struct _mst__ChangeClusterResponse;
 int hor_master_port_open(struct hor_master *master, struct hor_error *err);
+int hor_master_cluster_status(struct hor_soap_call *call, const struct _mst__ClusterStatus *request,
+                              struct _mst__ClusterStatusResponse *response, struct hor_error *err);
+int hor_master_change_cluster(struct hor_soap_call *call, const struct _mst__ChangeCluster *request,
+                              struct _mst__ChangeClusterResponse *response, struct hor_error *err);
 int hor_master_exchange_journal(struct hor_soap_call *call,
                                 const struct _mst__ExchangeJournal *request,
                                 struct _mst__ExchangeJournalResponse *response,

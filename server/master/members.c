@@ -13,29 +13,52 @@
 #include "server/master/master.h"
 
 enum {
+    MEMBERS_MAX = 64, /* names, with those of who left */
     EXCHANGE_TIMEOUT_MS = 2000,
     LOOK_MS = 250,
     STEADY_MS = 3000, /* a member that has just come may go again: then leadership stays */
     AGAIN_MS = 10000, /* after a transfer that did not come off */
 };
 
+/* Names and places are read by workers too: a place is whole before the count tells of it. */
+static size_t place_named(const struct hor_master *master, const char *name)
+{
+    size_t count = __atomic_load_n(&master->own.member_count, __ATOMIC_ACQUIRE);
+    for (size_t i = 0; name != NULL && i < count; i++)
+        if (strcmp(master->own.members[i].name, name) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
 uint64_t hor_master_member(const struct hor_master *master, const char *name)
 {
-    for (size_t i = 0; name != NULL && i < master->settings->member_count; i++)
-        if (strcmp(master->settings->members[i].name, name) == 0)
-            return i + 1;
-    return 0;
+    size_t i = place_named(master, name);
+    return i != SIZE_MAX ? __atomic_load_n(&master->member_ids[i], __ATOMIC_ACQUIRE) : 0;
+}
+
+size_t hor_master_place_of(const struct hor_master *master, uint64_t id)
+{
+    size_t count = __atomic_load_n(&master->own.member_count, __ATOMIC_ACQUIRE);
+    for (size_t i = 0; id != 0 && i < count; i++)
+        if (__atomic_load_n(&master->member_ids[i], __ATOMIC_ACQUIRE) == id)
+            return i;
+    return SIZE_MAX;
 }
 
 const char *hor_master_active_url(const struct hor_master *master)
 {
-    uint64_t id = atomic_load(&master->leader_id);
-    return id >= 1 && id <= master->settings->member_count
-               ? master->settings->members[id - 1].url
-               : NULL;
+    size_t place = hor_master_place_of(master, atomic_load(&master->leader_id));
+    return place != SIZE_MAX ? master->own.members[place].url : NULL;
 }
 
 /* ---- consensus ---- */
+
+static void refused(void *ctx)
+{
+    struct hor_master *master = ctx;
+    if (!atomic_load(&master->stopping) && master->cluster != NULL)
+        hor_cluster_refused(master->cluster);
+}
 
 /* Runs on a thread of the transport. */
 static int exchange(const struct hor_cluster_member *to, const char *text, size_t len, void *ctx,
@@ -56,8 +79,15 @@ static int exchange(const struct hor_cluster_member *to, const char *text, size_
                                         strncmp(url, "https:", 6) == 0 ? to->name : NULL,
                                         "text/xml; charset=utf-8", headers, body.data, body.len,
                                         EXCHANGE_TIMEOUT_MS, &status, &answer, err);
-    if (rc == HOR_OK && status != 200)
+    if (rc == HOR_OK && status == HOR_MASTER_NO_MEMBER) {
+        rc = hor_error_set(err, HOR_ERR_CONFLICT, "%s refuses: %.200s", to->name,
+                           hor_buf_text(&answer));
+        hor_log_warning("member '%s' at %s refuses what this member sends: %.300s", to->name, to->url,
+                        hor_buf_text(&answer));
+        hor_loop_post(master->loop, refused, master);
+    } else if (rc == HOR_OK && status != 200) {
         rc = hor_error_set(err, HOR_ERR_STATE, "%s answers with HTTP status %d", to->name, status);
+    }
     hor_buf_done(&body);
     hor_buf_done(&answer);
     free(url);
@@ -75,18 +105,19 @@ void hor_master_send(uint64_t to, const char *text, size_t len, void *ctx)
 static uint64_t wanted_leader(const struct hor_master *master)
 {
     const struct hor_settings_master *s = master->settings;
-    uint64_t preferred = hor_master_member(master, hor_master_core_preferred(master->core));
-    if (preferred != 0 && !s->members[preferred - 1].witness)
-        return preferred;
+    size_t preferred = place_named(master, hor_master_core_preferred(master->core));
+    if (preferred != SIZE_MAX && !s->members[preferred].witness && master->member_ids[preferred] != 0)
+        return master->member_ids[preferred];
     for (size_t i = 0; i < s->member_count; i++)
-        if (!s->members[i].witness)
-            return i + 1;
+        if (!s->members[i].witness && master->member_ids[i] != 0)
+            return master->member_ids[i];
     return 0;
 }
 
 int hor_master_pass_on(struct hor_master *master, uint64_t to, struct hor_error *err)
 {
-    const char *name = master->settings->members[to - 1].name;
+    size_t place = hor_master_place_of(master, to);
+    const char *name = place != SIZE_MAX ? master->settings->members[place].name : "?";
     if (!hor_cluster_caught_up(master->cluster, to))
         return hor_error_set(err, HOR_ERR_STATE, "member '%s' does not answer or is not up to date",
                              name);
@@ -99,7 +130,8 @@ static void look(void *ctx)
 {
     struct hor_master *master = ctx;
     struct hor_error err = {0};
-    uint64_t wanted = wanted_leader(master), self = master->settings->self + 1;
+    uint64_t wanted = wanted_leader(master),
+             self = master->member_ids[master->settings->self];
     int64_t now_ms = hor_clock_monotonic_ms();
     if (!atomic_load(&master->leader) || !master->settings->failback_auto)
         return;
@@ -124,9 +156,113 @@ void hor_master_members_role(struct hor_master *master)
 
 /* ---- opening ---- */
 
-int hor_master_members_open(struct hor_master *master, struct hor_error *err)
+static char *keep(struct hor_master *master, const char *text)
 {
-    const struct hor_settings_master *s = master->settings;
+    char **more = realloc(master->owned, (master->owned_count + 1) * sizeof *more);
+    char *copy = hor_strdup(text);
+    if (more != NULL)
+        master->owned = more;
+    if (more == NULL || copy == NULL) {
+        free(copy);
+        return NULL;
+    }
+    return master->owned[master->owned_count++] = copy;
+}
+
+static void take(struct hor_master *master, const struct hor_cluster_member *member)
+{
+    size_t i = place_named(master, member->name);
+    const char *url = keep(master, member->url);
+    if (i == SIZE_MAX) {
+        const char *name = keep(master, member->name);
+        i = master->own.member_count;
+        if (i == MEMBERS_MAX || name == NULL || url == NULL) {
+            hor_log_error("member '%s': there is no place for it, ignoring it", member->name);
+            return;
+        }
+        master->own.members[i] = (struct hor_settings_member){
+            .name = name, .url = url, .witness = member->witness, .priority = 1};
+        __atomic_store_n(&master->own.member_count, i + 1, __ATOMIC_RELEASE);
+        hor_log_info("member '%s' joins at %s", member->name, member->url);
+    } else if (url != NULL && !hor_str_equal(master->own.members[i].url, url)) {
+        master->own.members[i].url = url;
+    }
+    if (master->member_ids[i] < member->id) /* of two with one name the newer one counts */
+        __atomic_store_n(&master->member_ids[i], member->id, __ATOMIC_RELEASE);
+}
+
+void hor_master_members_set(const struct hor_cluster_member *members, unsigned count, void *ctx)
+{
+    struct hor_master *master = ctx;
+    struct hor_error err;
+    for (size_t i = 0; i < master->own.member_count; i++) {
+        uint64_t id = 0; /* stays until it is another: workers look at it */
+        for (unsigned k = 0; k < count; k++)
+            if (strcmp(members[k].name, master->own.members[i].name) == 0 && members[k].id > id)
+                id = members[k].id;
+        if (id == 0 && master->member_ids[i] != 0 && master->live)
+            hor_log_info("member '%s' has left", master->own.members[i].name);
+        __atomic_store_n(&master->member_ids[i], id, __ATOMIC_RELEASE);
+    }
+    for (unsigned k = 0; k < count; k++)
+        take(master, &members[k]);
+    if (hor_transport_set(master->transport, members, count,
+                          master->member_ids[master->own.self], &err) != HOR_OK)
+        hor_log_error("%s", err.text);
+}
+
+int hor_master_members_join(struct hor_master *master, struct hor_cluster_settings *settings,
+                            struct hor_cluster_joined *ret, struct hor_error *err)
+{
+    const struct hor_settings_member *self = &master->own.members[master->own.self];
+    struct hor_cluster_join join = {.service = "master",
+                                    .http = master->http,
+                                    .cluster = settings->cluster,
+                                    .directory = settings->directory,
+                                    .name = self->name,
+                                    .url = self->url,
+                                    .members = settings->members,
+                                    .member_count = settings->member_count};
+    int rc = hor_cluster_join(&join, settings->self, ret, err);
+    if (rc != HOR_OK)
+        return rc;
+    if (ret->note[0] != '\0')
+        hor_log_warning("%s", ret->note);
+    settings->self = ret->self;
+    settings->joins = ret->joins;
+    settings->incarnation = ret->incarnation;
+    if (ret->members != NULL) {
+        settings->members = ret->members;
+        settings->member_count = ret->member_count;
+        hor_master_members_set(ret->members, ret->member_count, master);
+    }
+    return HOR_OK;
+}
+
+void hor_master_members_close(struct hor_master *master)
+{
+    for (size_t i = 0; i < master->owned_count; i++)
+        free(master->owned[i]);
+    free(master->owned);
+    free(master->own.members);
+    free(master->member_ids);
+    free(master->members);
+}
+
+int hor_master_members_open(struct hor_master *master, const struct hor_settings_master *settings,
+                            struct hor_error *err)
+{
+    const struct hor_settings_master *s = settings;
+    master->own = *settings; /* strings stay the settings' */
+    master->own.members = calloc(MEMBERS_MAX, sizeof *master->own.members);
+    master->member_ids = calloc(MEMBERS_MAX, sizeof *master->member_ids);
+    if (master->own.members == NULL || master->member_ids == NULL)
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < s->member_count; i++) {
+        master->own.members[i] = s->members[i];
+        master->member_ids[i] = i + 1;
+    }
+    master->settings = &master->own;
     master->members = calloc(s->member_count, sizeof *master->members);
     master->failback_timer = hor_timer_new(master->loop, look, master);
     if (master->members == NULL || master->failback_timer == NULL)
@@ -136,8 +272,6 @@ int hor_master_members_open(struct hor_master *master, struct hor_error *err)
                                                          .name = s->members[i].name,
                                                          .url = s->members[i].url,
                                                          .witness = s->members[i].witness};
-    return s->member_count < 2
-               ? HOR_OK
-               : hor_transport_new(master->members, (unsigned)s->member_count, s->self + 1,
-                                   exchange, master, &master->transport, err);
+    return hor_transport_new(master->members, (unsigned)s->member_count, s->self + 1, exchange, master,
+                             &master->transport, err);
 }

@@ -6,6 +6,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/cluster/service.h"
 #include "lib/soap/service.h"
 #include "server/master/master.h"
 
@@ -105,7 +106,14 @@ static bool quick(const struct hor_http_request *request, struct hor_http_respon
         return false;
     struct hor_error err = {0};
     const char *body = hor_http_body(request, &len);
-    if (hor_cluster_receive_from(master->cluster, from, body, len, &err) < 0) {
+    int rc = hor_cluster_receive_from(master->cluster, from, body, len, &err);
+    if (rc == HOR_ERR_CONFLICT) {
+        response->status = HOR_MASTER_NO_MEMBER;
+        hor_http_header(response, "Content-Type", "text/plain; charset=utf-8");
+        hor_buf_puts(&response->body, err.text);
+        return true;
+    }
+    if (rc < 0) {
         hor_log_debug("exchange from %s: %s", name, err.text);
         return false; /* the long way makes a fault of it */
     }
@@ -130,6 +138,26 @@ int hor_master_exchange_journal(struct hor_soap_call *call,
     if (body == NULL)
         return hor_error_set(err, HOR_ERR_INVALID, "an exchange comes over HTTP");
     return hor_cluster_deliver(master->cluster, body, len, err);
+}
+
+/* ---- members of the cluster: for people, with a member's certificate, and for who joins ---- */
+
+int hor_master_cluster_status(struct hor_soap_call *call, const struct _mst__ClusterStatus *request,
+                              struct _mst__ClusterStatusResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    (void)request;
+    return hor_cluster_soap_status(master->loop, master->cluster, call->soap, &response->status, err);
+}
+
+int hor_master_change_cluster(struct hor_soap_call *call, const struct _mst__ChangeCluster *request,
+                              struct _mst__ChangeClusterResponse *response, struct hor_error *err)
+{
+    struct hor_master *master = call->ctx;
+    uint64_t id = 0;
+    int rc = hor_cluster_soap_change(master->loop, master->cluster, request->change, &id, err);
+    response->id = id;
+    return rc;
 }
 
 /* ---- for monitoring ---- */

@@ -147,9 +147,10 @@ static int check_switch(struct hor_master *master, struct command_change *change
     if (change->to == 0)
         return hor_error_set(err, HOR_ERR_NOT_FOUND, "Master cluster '%s' has no member '%.100s'",
                              master->settings->cluster, name != NULL ? name : "");
-    if (master->settings->members[change->to - 1].witness)
+    size_t place = hor_master_place_of(master, change->to);
+    if (place == SIZE_MAX || master->settings->members[place].witness)
         return hor_error_set(err, HOR_ERR_INVALID, "member '%s' is a witness: it never leads", name);
-    if (change->to != master->settings->self + 1 &&
+    if (change->to != master->member_ids[master->settings->self] &&
         !hor_cluster_caught_up(master->cluster, change->to))
         return hor_error_set(err, HOR_ERR_CONFLICT, "member '%s' does not answer or is not up to date",
                              name);
@@ -174,7 +175,7 @@ static int change_command(struct hor_master *master, struct hor_master_events *e
 static int ask_pass_on(struct hor_master *master, void *arg, struct hor_error *err)
 {
     const struct command_change *change = arg;
-    return change->to == master->settings->self + 1 ? HOR_OK
+    return change->to == master->member_ids[master->settings->self] ? HOR_OK
                                                     : hor_master_pass_on(master, change->to, err);
 }
 
@@ -205,7 +206,7 @@ static int passed_on(struct hor_soap_call *call, struct command_change *change,
     const char *text = "";
     if (!change->repeated && hor_master_ask(master, ask_pass_on, change, err) != HOR_OK)
         text = err->text; /* it stays the wish: see members.c */
-    else if (change->to != master->settings->self + 1) {
+    else if (change->to != master->member_ids[master->settings->self]) {
         if (hor_soap_park(call, COMMAND_WAIT_MS) == HOR_SOAP_PARKED)
             return HOR_SOAP_PARKED;
         text = "leadership has not moved yet";
@@ -431,6 +432,8 @@ static const struct hor_soap_operation operations[] = {
     HOR_SOAP_OPERATION(mst, ReadLog, "supervisor", false, read_log),
     HOR_SOAP_OPERATION(mst, ListCommands, "supervisor", false, hor_master_list_commands),
     HOR_SOAP_OPERATION(mst, ExchangeJournal, "member", false, hor_master_exchange_journal),
+    HOR_SOAP_OPERATION(mst, ClusterStatus, "member", false, hor_master_cluster_status),
+    HOR_SOAP_OPERATION(mst, ChangeCluster, "member", true, hor_master_change_cluster),
     HOR_SOAP_OPERATIONS_END,
 };
 

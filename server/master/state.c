@@ -38,7 +38,8 @@ static void fill_member(struct soap *soap, const struct hor_master *master,
     ret->name = hor_soap_string(soap, member->name);
     ret->url = hor_soap_string(soap, member->url);
     ret->role = (char *)(member->witness                 ? "witness"
-                         : status->leader_id == i + 1     ? "leader"
+                         : status->leader_id != 0 && status->leader_id == master->member_ids[i]
+                             ? "leader"
                          : status->leader_id == 0 && self ? "candidate"
                                                           : "follower");
     ret->state = (char *)"up";
@@ -49,7 +50,7 @@ static void fill_member(struct soap *soap, const struct hor_master *master,
         return;
     }
     struct hor_transport_peer_status peer = {0};
-    hor_transport_get_status(master->transport, i + 1, &peer);
+    hor_transport_get_status(master->transport, master->member_ids[i], &peer);
     if (peer.last_success_ms == 0)
         ret->state = (char *)"unknown";
     else {
@@ -172,8 +173,8 @@ static int fill_own(struct hor_master *master, struct soap *soap, struct t__Clus
     own->acknowledged = number_of(soap, hor_master_core_acknowledged(master->core));
     own->member = hor_soap_alloc(soap, count * sizeof *own->member);
     for (size_t i = 0; own->member != NULL && i < count; i++) {
-        fill_member(soap, master, &status, i, &own->member[i]);
-        own->__sizemember = (int)i + 1;
+        if (master->member_ids[i] != 0)
+            fill_member(soap, master, &status, i, &own->member[own->__sizemember++]);
     }
     return own->path != NULL && own->member != NULL ? HOR_OK : HOR_ERR_MEMORY;
 }

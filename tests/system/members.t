@@ -12,10 +12,11 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.environ.get("HOR_SRCDIR", "."), "tests/lib"))
-from agents import BUILD, CLUSTER, Agents, Fault  # noqa: E402
+from agents import BUILD, CLUSTER, SOURCE, Agents, Fault  # noqa: E402
 from tap import diag, equal, main, ok  # noqa: E402
 
 ALL = ["a1", "a2", "a3", "a4"]
+MASTERS = ["m1", "m2", "m3", "m4"]
 
 
 class Members(Agents):
@@ -266,4 +267,50 @@ def test():
         ok(True, "and with nothing it joins")
 
 
-main(test)
+class Masters(Members):
+    """The same for a Master cluster: the members are Masters, and nobody has orders."""
+
+    def write_settings(self, name):
+        listed = MASTERS if name == "m4" else MASTERS[:3]
+        members = "".join(f'<member name="{n}" url="https://127.0.0.1:{self.port(n)}"/>' for n in listed)
+        with open(self.path(name + ".xml"), "w") as f:
+            f.write(f'<master xmlns="urn:horarium:settings:1" name="{name}" cluster="main" dataDirectory="{name}" failback="manual" '
+                    f'logFile="{name}.log" logLevel="debug"><listen address="127.0.0.1" port="{self.port(name)}" '
+                    f'certificate="certificates/{name}.crt" key="certificates/{name}.key" ca="certificates/ca.crt"/>{members}</master>')
+
+    def start(self, name):
+        self.processes[name] = subprocess.Popen([os.path.join(BUILD, "horarium-master"), "--settings", self.path(name + ".xml")],
+                                                env=dict(os.environ, HORARIUM_DATADIR=os.environ.get("HORARIUM_DATADIR", SOURCE)), cwd=self.dir)
+
+
+def test_masters():
+    a = Masters(MASTERS)
+    with a:
+        for name in MASTERS[:3]:
+            a.start(name)
+        seen = a.until(lambda s: all(s.get(n, {}).get("folder") for n in MASTERS[:3]) and s[""]["leader"] != "0", by="m1")
+        equal(sorted(seen["ids"]), ["1", "2", "3"], "Masters: three members")
+        code, text = a.cli("add", "m4", f"https://127.0.0.1:{a.port('m4')}", by="m1")
+        ok(code == 0, f"Masters: a fourth is added {text.strip()}")
+        a.start("m4")
+        a.until(lambda s: s.get("m4", {}).get("role") == "voter", by="m1")
+        code, text = a.cli("transfer", "m4", by="m1")
+        a.until(lambda s: s["m4"]["state"] == "leader", by="m2")
+        ok(code == 0, "Masters: it catches up, votes, and leads when it is asked to")
+        code, text = a.cli("remove", "m1", by="m2")
+        a.until(lambda s: "m1" not in s and len(s["ids"]) == 3, by="m2")
+        ok(code == 0, f"Masters: one leaves {text.strip()}")
+        a.stop("m1")
+        a.stop("m3", signal.SIGKILL)
+        shutil.rmtree(a.path("m3", "journal"))
+        a.start("m3")
+        seen = a.until(lambda s: s["m3"]["id"] == "5" and s["m3"]["role"] == "voter" and len(s["ids"]) == 3, by="m2")
+        ok("3" not in seen["ids"], "Masters: one that lost its disk rejoins under a new id")
+
+
+def both():
+    test()
+    test_masters()
+
+
+main(both)
