@@ -255,7 +255,7 @@ static int ask_round(struct hor_soap_partner *partner, const struct hor_buf *env
         at = next_member(partner, at, rc, &seen);
         atomic_store(&partner->current, at); /* the next call begins elsewhere */
     }
-    *ret_electing = not_active && another_may_answer(rc);
+    *ret_electing = rc == HOR_ERR_BUSY || (not_active && another_may_answer(rc));
     return rc;
 }
 

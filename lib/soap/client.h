@@ -20,7 +20,8 @@ int hor_soap_partner_new(struct hor_http_client *http, const char *const *urls,
                          struct hor_error *err);
 void hor_soap_partner_free(struct hor_soap_partner *partner);
 /* For a cluster that elects an active member: calls that find none (some member answered NotActive)
- * are tried again for that long. Only for services whose operations may be repeated. Not while a call
+ * are tried again for that long, and so are those that are answered with Busy, as while leadership is
+ * passed on. Only for services whose operations may be repeated. Not while a call
  * is under way. */
 void hor_soap_partner_patience(struct hor_soap_partner *partner, int64_t ms);
 /* The certificate name of the member that answered last, or is asked next; NULL: unchecked. */

@@ -43,7 +43,7 @@ struct hor_cli_command {
 /* The tables, each ending with a NULL name. */
 extern const struct hor_cli_command hor_cli_orders[], hor_cli_releases[], hor_cli_views[],
     hor_cli_log[], hor_cli_offline[], hor_cli_cluster[], hor_cli_import[], hor_cli_outside[],
-    hor_cli_forecast[];
+    hor_cli_forecast[], hor_cli_clusters[];
 
 struct hor_cli {
     const char *program;

@@ -13,6 +13,7 @@ static const struct {
     {"Orders and chains", hor_cli_orders},
     {"Agents and external events", hor_cli_outside},
     {"Looking", hor_cli_views},
+    {"Masters, agent clusters, waiting commands", hor_cli_clusters},
     {"Logs", hor_cli_log},
     {"Members of clusters", hor_cli_cluster},
     {"Without a Supervisor", hor_cli_offline},

@@ -15,7 +15,8 @@
 enum {
     STATE_FLOOR_MS = 250,
     STATE_EVERY_MS = 2000,
-    STATE_TIMEOUT_MS = 3000,
+    STATE_TIMEOUT_MS = 2000,
+    ELECTION_MS = 5000, /* calls wait that long for a new active Master */
     APPLY_TIMEOUT_MS = 60000
 };
 
@@ -37,14 +38,16 @@ static void held_unref(struct held_state *held)
 static int make_partner(struct master *master, const struct hor_settings_cluster *cluster,
                         struct hor_http_client *http, struct hor_error *err)
 {
+    master->members = calloc(cluster->member_count + 1, sizeof *master->members);
     char **urls = calloc(cluster->member_count + 1, sizeof *urls);
     const char **names = calloc(cluster->member_count + 1, sizeof *names);
     unsigned count = 0;
-    int rc = urls != NULL && names != NULL ? HOR_OK : HOR_ERR_MEMORY;
+    int rc = urls != NULL && names != NULL && master->members != NULL ? HOR_OK : HOR_ERR_MEMORY;
     for (size_t i = 0; rc == HOR_OK && i < cluster->member_count; i++) {
         const struct hor_settings_member *member = &cluster->members[i];
         if (member->url == NULL || member->witness) /* a witness is never active */
             continue;
+        master->members[count] = member->name;
         size_t len = strlen(member->url);
         urls[count] = hor_str_printf("%s%ssoap/master", member->url,
                                      len > 0 && member->url[len - 1] == '/' ? "" : "/");
@@ -60,6 +63,10 @@ static int make_partner(struct master *master, const struct hor_settings_cluster
                                        cluster->name);
     else
         hor_error_set(err, rc, "Masters: out of memory");
+    if (rc == HOR_OK && count > 1)
+        hor_soap_partner_patience(master->partner, ELECTION_MS);
+    master->http = http;
+    master->member_count = count;
     for (unsigned i = 0; urls != NULL && i < count; i++)
         free(urls[i]);
     free(urls);
@@ -107,6 +114,7 @@ void hor_masters_free(struct hor_masters *masters)
         struct master *master = &masters->items[i];
         held_unref(master->state);
         hor_soap_partner_free(master->partner);
+        free(master->members);
         pthread_cond_destroy(&master->wake);
         pthread_mutex_destroy(&master->lock);
         pthread_mutex_destroy(&master->deploy_lock);
@@ -145,6 +153,21 @@ bool master_wait(struct master *master, int64_t ms, bool for_look)
 
 /* ---- the watcher ---- */
 
+/* Another member is the active one now. Calls that still wait for the one before (it hangs, or was
+ * cut off) end, and are made again where they are answered. */
+static void follow(struct master *master)
+{
+    const char *now = hor_soap_partner_current(master->partner);
+    if (now == NULL || hor_str_equal(now, master->active))
+        return;
+    if (master->active != NULL)
+        hor_log_info("master=%s member '%s' is active", master->name, now);
+    master->active = now;
+    for (unsigned i = 0; i < master->member_count; i++)
+        if (strcmp(master->members[i], now) != 0)
+            hor_http_client_interrupt(master->http, master->members[i]);
+}
+
 static void ask_state(struct master *master)
 {
     static const struct _mst__GetState request; /* has no members */
@@ -154,6 +177,8 @@ static void ask_state(struct master *master)
                                              &held->answer, STATE_TIMEOUT_MS, &err)
                           : hor_error_set(&err, HOR_ERR_MEMORY, "out of memory");
     struct held_state *old = NULL;
+    if (rc == HOR_OK)
+        follow(master);
     pthread_mutex_lock(&master->lock);
     bool changed = master->reachable != (rc == HOR_OK);
     master->reachable = rc == HOR_OK;

@@ -12,6 +12,10 @@ struct held_state; /* an answer and its memory, shared by those who look at it *
 struct master {
     const char *name;
     struct hor_soap_partner *partner;
+    struct hor_http_client *http; /* borrowed */
+    const char **members;         /* names of those that may be active; borrowed strings */
+    unsigned member_count;
+    const char *active; /* the watcher's: who answered it last */
     struct hor_masters *all;
     pthread_t puller, watcher;
     bool pulling, watching;

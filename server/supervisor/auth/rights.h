@@ -34,6 +34,7 @@ enum {
     X("chain.control", PATH, 0, 1, 0, 0, 1)                                                        \
     X("agent.control", ROOT, 0, 1, 0, 0, 1)                                                        \
     X("event.post", ROOT, 0, 1, 0, 0, 1)                                                           \
+    X("cluster.control", ROOT, 0, 1, 0, 0, 1)                                                      \
     X("release.create", ROOT, 0, 0, 1, 0, 1)                                                       \
     X("release.approve", ROOT, 0, 0, 0, 1, 1)                                                      \
     X("release.deploy", ROOT, 0, 0, 0, 1, 1)                                                       \

@@ -26,6 +26,10 @@
     X(GetPlan, service_get_plan, "order.view", false)                                              \
     X(GetOverview, service_get_overview, "order.view", false)                                      \
     X(GetStatus, service_get_status, "status.view", false)                                         \
+    X(SwitchMaster, service_switch_master, "cluster.control", true)                                \
+    X(ControlCluster, service_control_cluster, "cluster.control", true)                            \
+    X(ListCommands, service_list_commands, "status.view", false)                                   \
+    X(RevokeCommand, service_revoke_command, "cluster.control", true)                              \
     X(ListOrders, service_list_orders, "order.view", false)                                        \
     X(GetOrder, service_get_order, "order.view", false)                                            \
     X(ListChains, service_list_chains, "order.view", false)                                        \
