@@ -149,7 +149,7 @@ static int fill_calendar(struct year *year, const void *of, int depth, struct ho
 static int mark_bits(struct year *year, const char *key, fill_fn *fill, const void *of, int depth,
                      struct hor_error *err)
 {
-    const unsigned char *bits;
+    const unsigned char *bits = NULL;
     int rc = year_of(year->calendars, key, year->number, fill, of, depth, &bits, err);
     for (int i = 0; rc == HOR_OK && i < YEAR_BYTES; i++)
         year->bits[i] =
@@ -204,7 +204,7 @@ static int have(struct hor_calendars *calendars, const struct hor_calendar *cale
 {
     char key[MAX_KEY_BYTES];
     int year, month, day_of_month;
-    const unsigned char *bits;
+    const unsigned char *bits = NULL;
     *ret = true;
     if (calendar == NULL)
         return HOR_OK;
@@ -308,7 +308,7 @@ int hor_calendars_mean(struct hor_calendars *calendars, const struct hor_days *d
 {
     char key[MAX_KEY_BYTES];
     int year, month, day_of_month;
-    const unsigned char *bits;
+    const unsigned char *bits = NULL;
     int rc = check_window(calendars, day, err);
     if (rc != HOR_OK)
         return rc;

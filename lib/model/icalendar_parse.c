@@ -168,7 +168,7 @@ static int zone_of(struct parse *p, const char *name, const struct hor_zone **re
 /* Turns a moment into what the clock of `start` shows. Floating times stay as they are. */
 static int to_clock_of(struct parse *p, const struct moment *start, struct moment *m)
 {
-    const struct hor_zone *zone;
+    const struct hor_zone *zone = NULL;
     int64_t at_s = (int64_t)m->day * HOR_DAY_SECONDS + m->second;
     int rc = HOR_OK;
     bool floating = (!m->utc && m->zone == NULL) || (!start->utc && start->zone == NULL);
