@@ -18,8 +18,10 @@ int hor_source_name(const char *file, char path[HOR_PATH_BYTES + 1], enum hor_ki
 /* Faults of the document are problems; only HOR_ERR_MEMORY is returned. */
 int hor_builder_document(struct hor_builder *b, const struct hor_source *source,
                          struct hor_error *err);
+/* Checked by somebody else, or by the schema as it is read. */
+enum hor_builder_check { HOR_BUILDER_NO_CHECK, HOR_BUILDER_CHECK };
 int hor_builder_release(struct hor_builder *b, const char *bytes, size_t len,
-                        struct hor_error *err);
+                        enum hor_builder_check check, struct hor_error *err);
 /* Cross checks; gives the configuration when no error was found. Codes as
  * hor_config_load_sources. */
 int hor_builder_finish(struct hor_builder *b, struct hor_config **ret, struct hor_error *err);

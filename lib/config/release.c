@@ -9,6 +9,7 @@
 #include "lib/base/base64.h"
 #include "lib/base/str.h"
 #include "lib/config/document.h"
+#include "lib/config/release_check.h"
 #include "lib/xml/xml.h"
 
 /* What stands around each object. In canonical form no other line looks like these, because '<' is
@@ -140,14 +141,41 @@ int hor_config_write_release(const struct hor_sources *sources, const struct hor
     return code;
 }
 
+/* Reads a large document while others check it. HOR_OK: it is whole and valid, and no problem was
+ * found so far; HOR_ERR_INVALID: read it again, with its schema, and tell what is wrong. */
+static int read_unchecked(struct hor_builder *b, const char *bytes, size_t len)
+{
+    struct hor_release_check *check = hor_release_check_begin(bytes, len);
+    if (check == NULL)
+        return HOR_ERR_INVALID;
+    struct hor_error ignored;
+    int code = hor_builder_init(b, NULL, &ignored);
+    if (code == HOR_OK) {
+        code = hor_builder_release(b, bytes, len, HOR_BUILDER_NO_CHECK, &ignored);
+        if (b->code != HOR_OK || b->own_problems.count > 0 || b->own_problems.failed)
+            code = HOR_ERR_INVALID;
+    }
+    if (!hor_release_check_end(check) && code == HOR_OK)
+        code = HOR_ERR_INVALID;
+    if (code != HOR_OK)
+        hor_builder_done(b);
+    return code;
+}
+
 int hor_config_load_release(const char *bytes, size_t len, struct hor_problems *problems,
                             struct hor_config **ret, struct hor_error *err)
 {
     struct hor_builder b;
-    int code = hor_builder_init(&b, problems, err);
-    if (code != HOR_OK)
-        return code;
-    code = hor_builder_release(&b, bytes, len, err);
+    int code = read_unchecked(&b, bytes, len);
+    if (code == HOR_OK) {
+        if (problems != NULL)
+            b.problems = problems;
+    } else {
+        code = hor_builder_init(&b, problems, err);
+        if (code != HOR_OK)
+            return code;
+        code = hor_builder_release(&b, bytes, len, HOR_BUILDER_CHECK, err);
+    }
     struct hor_config *config = NULL;
     if (code == HOR_OK)
         code = hor_builder_finish(&b, &config, err);
