@@ -16,8 +16,7 @@ NAMES = ["a1", "a2", "a3", "m1", "m2", "m3", "supervisor"]
 
 class Whole(Trial):
     def __init__(self):
-        os.environ["MASTERS"] = "3"
-        super().__init__(agents=3)
+        super().__init__(agents=3, masters=3)
 
     def do(self, action, **settings):
         """(exit code, both outputs) of examples/trial/trial, through a file: what it starts must not hold a pipe open."""
