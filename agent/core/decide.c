@@ -113,6 +113,8 @@ static void sweep_member(struct hor_decision *d, struct hor_core_member_state *m
 {
     char cause[400];
     member->sweep = false;
+    if (!member->up || member->drain || member->reach != HOR_CORE_REACHED)
+        hor_core_member_pass_by(d->core, member);
     if (member->up || (member->reach != HOR_CORE_LOST && member->reach != HOR_CORE_FENCED))
         return;
     for (struct hor_core_link *at = member->active.next; at != &member->active; at = at->next) {

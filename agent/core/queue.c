@@ -83,10 +83,14 @@ static struct hor_core_place_limit *limit_at(struct hor_core *core,
     return limit;
 }
 
-static bool has_room(const struct hor_core_place_limit *limit)
+/* Whether there is no room for one more use; `use` is NULL for a job. */
+static bool is_full(const struct hor_core_place_limit *limit, const struct hor_lock_use *use)
 {
-    return limit->exclusive + limit->exclusive_reserved == 0 &&
-           limit->used + limit->reserved < limit->max;
+    int64_t shared = limit->used + limit->reserved;
+    int64_t exclusive = limit->exclusive + limit->exclusive_reserved;
+    return use == NULL        ? shared >= limit->max
+           : use->exclusive ? shared + exclusive > 0
+                            : exclusive > 0 || shared + use->weight > limit->max;
 }
 
 struct hor_core_place_limit *hor_core_node_limit(struct hor_core *core,
@@ -96,12 +100,9 @@ struct hor_core_place_limit *hor_core_node_limit(struct hor_core *core,
     const struct hor_lock_use *use;
     struct hor_core_place_limit *limit;
     for (size_t pos = 0; (limit = limit_at(core, node, &pos, &use)) != NULL;) {
-        int64_t shared = limit->used + limit->reserved;
-        int64_t exclusive = limit->exclusive + limit->exclusive_reserved;
-        bool full = use == NULL        ? shared >= limit->max
-                    : use->exclusive ? shared + exclusive > 0
-                                     : exclusive > 0 || shared + use->weight > limit->max;
-        if (full) {
+        /* Who waits and comes first is not overtaken, though it needs more than there is. */
+        const struct hor_core_node_held *first = hor_core_heap_top(&limit->blocked);
+        if (is_full(limit, use) || (first != NULL && first != node && hor_core_node_before(first, node))) {
             *ret_path = use != NULL ? use->lock_path : node->def->job->object.path;
             return limit;
         }
@@ -109,15 +110,44 @@ struct hor_core_place_limit *hor_core_node_limit(struct hor_core *core,
     return NULL;
 }
 
-static void wake_one(struct hor_core *core, struct hor_core_place_limit *limit)
+/* Whether the one member that may run the node can do so now. Others are in the queue of all members,
+ * and come first there. */
+static bool is_hindered(const struct hor_core *core, const struct hor_core_node_held *node)
 {
-    struct hor_core_node_held *node = hor_core_heap_top(&limit->blocked);
-    if (node == NULL || !has_room(limit))
-        return;
-    hor_core_heap_remove(&limit->blocked, node);
-    node->queue = HOR_CORE_QUEUE_NONE;
-    if (hor_core_node_ready(core, node) < 0)
-        core->memory = true;
+    size_t pin = hor_core_node_pin(core, node);
+    if (pin == SIZE_MAX)
+        return false;
+    const struct hor_core_member_state *member = &core->members[pin];
+    return !member->up || member->drain || member->reach != HOR_CORE_REACHED ||
+           member->tasks + member->reserved >= member->now_max_tasks;
+}
+
+/* Whether the node's use of this one limit has room. */
+static bool fits(struct hor_core *core, const struct hor_core_node_held *node,
+                 const struct hor_core_place_limit *wanted)
+{
+    const struct hor_lock_use *use;
+    struct hor_core_place_limit *limit;
+    for (size_t pos = 0; (limit = limit_at(core, node, &pos, &use)) != NULL;)
+        if (limit == wanted)
+            return !is_full(limit, use);
+    return true;
+}
+
+/* Lets the first in line look when there is room for it, and those behind it as long as they could not
+ * use the place now. Waking one without room for it could go round in circles: it would be blocked
+ * again, wake the first at another limit, and that one it. */
+static void wake(struct hor_core *core, struct hor_core_place_limit *limit)
+{
+    struct hor_core_node_held *node;
+    while ((node = hor_core_heap_top(&limit->blocked)) != NULL && fits(core, node, limit)) {
+        hor_core_heap_remove(&limit->blocked, node);
+        node->queue = HOR_CORE_QUEUE_NONE;
+        if (hor_core_node_ready(core, node) < 0)
+            core->memory = true;
+        if (!is_hindered(core, node))
+            break;
+    }
 }
 
 void hor_core_node_wake_others(struct hor_core *core, const struct hor_core_node_held *node,
@@ -127,7 +157,13 @@ void hor_core_node_wake_others(struct hor_core *core, const struct hor_core_node
     struct hor_core_place_limit *limit;
     for (size_t pos = 0; (limit = limit_at(core, node, &pos, &use)) != NULL;)
         if (limit != except)
-            wake_one(core, limit);
+            wake(core, limit);
+}
+
+void hor_core_member_pass_by(struct hor_core *core, struct hor_core_member_state *member)
+{
+    for (size_t i = 0; i < member->ready.count; i++) /* what comes in meanwhile passes on itself */
+        hor_core_node_wake_others(core, member->ready.items[i], NULL);
 }
 
 void hor_core_node_take(struct hor_core *core, struct hor_core_node_held *node,
@@ -195,6 +231,7 @@ void hor_core_node_unqueue(struct hor_core *core, struct hor_core_node_held *nod
         hor_core_node_wake_others(core, node, NULL); /* it may have been woken for a place */
     } else if (queue == HOR_CORE_QUEUE_BLOCKED) {
         hor_core_heap_remove(node->heap, node);
+        wake(core, HOR_CORE_ITEM(node->heap, struct hor_core_place_limit, blocked));
     } else if (queue == HOR_CORE_QUEUE_ASSIGNING) {
         core->members[node->to_member].reserved--;
         hor_core_node_take(core, node, HOR_CORE_RESERVE, -1);

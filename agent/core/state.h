@@ -316,6 +316,8 @@ int hor_core_node_block(struct hor_core *core, struct hor_core_node_held *node,
 /* Lets one more node look at each limit of `node` that has room, except at `except`. */
 void hor_core_node_wake_others(struct hor_core *core, const struct hor_core_node_held *node,
                                const struct hor_core_place_limit *except);
+/* The member cannot take tasks now: nodes that wait for it alone do not keep limits from others. */
+void hor_core_member_pass_by(struct hor_core *core, struct hor_core_member_state *member);
 enum hor_core_take { HOR_CORE_USE, HOR_CORE_RESERVE };
 /* Takes (by 1) or gives back (by -1) the node's places at its job and locks. */
 void hor_core_node_take(struct hor_core *core, struct hor_core_node_held *node,
