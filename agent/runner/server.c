@@ -243,11 +243,12 @@ static void accept_peer(struct hor_runner_server *server)
 
 static void take_signals(struct hor_runner_server *server)
 {
-    struct signalfd_siginfo info;
-    while (read(server->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP)
+    struct signalfd_siginfo info[3]; /* the three signals, each pending once; others wake us again */
+    ssize_t got = read(server->signal_fd, info, sizeof info);
+    for (ssize_t i = 0; got > 0 && i < got / (ssize_t)sizeof info[0]; i++) {
+        if (info[i].ssi_signo == SIGHUP)
             hor_log_reopen();
-        if (info.ssi_signo == SIGTERM) {
+        if (info[i].ssi_signo == SIGTERM) {
             hor_log_info("told to end; tasks that run are killed first");
             server->ending = true;
             hor_tasks_kill_all(server->tasks);

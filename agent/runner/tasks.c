@@ -210,14 +210,17 @@ static void kill_task(struct hor_tasks *tasks, struct task *task, enum hor_runne
 /* Ends the tasks whose first process is gone once nothing of them is left. */
 static void settle(struct hor_tasks *tasks)
 {
-    /* Without groups: as many children as first processes means that no task left any behind. */
-    bool none_left = hor_tree_children() == (int)tasks->mains;
+    enum { UNKNOWN, NONE_LEFT, SOME_LEFT } children = UNKNOWN;
     for (struct task *task = tasks->running, *next; task != NULL; task = next) {
         next = task->next;
         if (!task->main_ended)
             continue;
-        bool empty = task->tree.group_fd >= 0 || !none_left ? signal_tree(tasks, task, 0) == 0
-                                                            : true;
+        /* Without groups: as many children as first processes means that no task left any behind. */
+        if (task->tree.group_fd < 0 && children == UNKNOWN)
+            children = hor_tree_children() == (int)tasks->mains ? NONE_LEFT : SOME_LEFT;
+        bool empty = task->tree.group_fd < 0 && children == NONE_LEFT
+                         ? true
+                         : signal_tree(tasks, task, 0) == 0;
         if (empty)
             finish(tasks, task);
         else if (task->phase == RUNS)

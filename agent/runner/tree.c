@@ -31,13 +31,11 @@ static ssize_t read_small(int dir, const char *path, char *out, size_t bytes)
     int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    size_t len = 0;
-    ssize_t got;
-    while (len + 1 < bytes && (got = read(fd, out + len, bytes - 1 - len)) > 0)
-        len += (size_t)got;
+    /* The kernel makes such a text in one go. */
+    ssize_t got = read(fd, out, bytes - 1);
     close(fd);
-    out[len] = '\0';
-    return (ssize_t)len;
+    out[got > 0 ? got : 0] = '\0';
+    return got;
 }
 
 /* /proc/PID/stat; the name in parentheses may hold anything, so the fields count from the last one. */
