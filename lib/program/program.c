@@ -2,6 +2,9 @@
 
 #include <getopt.h>
 #include <locale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 
@@ -78,6 +81,16 @@ static int run(const struct hor_program *program, const struct hor_settings_comm
     return rc != HOR_OK ? HOR_EXIT_FAILED : status;
 }
 
+/* A heap for each thread keeps what its thread once needed: a service's many threads work for moments,
+ * so a few heaps serve them all, and what is free at their ends goes back. */
+static void keep_memory_low(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+#endif
+}
+
 int hor_program_main(const struct hor_program *program, int argc, char **argv)
 {
     static const struct option options[] = {{"settings", required_argument, NULL, 's'},
@@ -87,6 +100,7 @@ int hor_program_main(const struct hor_program *program, int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     const char *file = NULL;
     bool check = false;
+    keep_memory_low();
     setlocale(LC_CTYPE, "C.UTF-8"); /* database drivers ask for the character set */
     signal(SIGPIPE, SIG_IGN);
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
