@@ -19,6 +19,7 @@ static int take_members(struct hor_cluster *cluster, const char *xml, size_t len
     if (cluster->configuration.failed)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
     hor_members_to_raft(&cluster->members, &cluster->configured);
+    cluster->unsettled = hor_cluster_is_unsettled(&cluster->members);
     cluster->configuration_index = index;
     if (cluster->newest_index <= index) {
         cluster->newest = cluster->members;

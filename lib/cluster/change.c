@@ -230,12 +230,23 @@ static bool next_by_itself(struct hor_cluster *cluster, struct hor_members *next
     return false;
 }
 
+bool hor_cluster_is_unsettled(const struct hor_members *members)
+{
+    for (unsigned i = 0; i < members->count; i++) {
+        const struct hor_member *m = &members->list[i];
+        if (m->folder[0] == '\0' || m->role != HOR_RAFT_VOTER || hor_members_named(members, m->name) != m)
+            return true;
+    }
+    return false;
+}
+
 int hor_cluster_change_members(struct hor_cluster *cluster, struct hor_error *err)
 {
     struct hor_members *next;
     struct hor_error why;
     int rc = HOR_OK;
-    if (!cluster->told_leader || !cluster->raft_leader || cluster->no_room ||
+    if ((!cluster->unsettled && cluster->change == NULL) || !cluster->told_leader ||
+        !cluster->raft_leader || cluster->no_room ||
         cluster->newest_index > cluster->configuration_index)
         return HOR_OK; /* one after the other */
     next = malloc(sizeof *next);

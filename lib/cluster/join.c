@@ -30,6 +30,8 @@ static int call(const struct hor_cluster_join *join, const char *url, const char
 {
     struct hor_soap_partner *partner = NULL;
     char *address = hor_str_printf("%s/soap/%s", url, join->service);
+    if (!hor_str_starts(url, "https:"))
+        name = NULL; /* nobody says who answers */
     int rc = address == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
                              : hor_soap_partner_new(join->http, (const char *const *)&address, &name,
                                                     1, &partner, err);

@@ -74,6 +74,7 @@ struct hor_cluster {
     struct hor_tail tail;
     struct hor_peer *peers; /* room for HOR_CLUSTER_PEERS: they do not move but in hor_cluster_tidy */
     unsigned peer_count;
+    bool unsettled; /* the members are not all as they should be: see hor_cluster_change_members */
     struct hor_change *change; /* of a person, waiting to be made or committed; NULL: none */
 
     /* consensus as it last spoke */
@@ -153,6 +154,8 @@ int hor_cluster_learn(struct hor_cluster *cluster, const char *xml, size_t len, 
 void hor_cluster_roster(struct hor_cluster *cluster, const struct hor_members *members);
 /* Leader: makes what is to be changed, one after the other. */
 int hor_cluster_change_members(struct hor_cluster *cluster, struct hor_error *err);
+/* Somebody waits for a vote, is replaced, or has a folder that is not known yet. */
+bool hor_cluster_is_unsettled(const struct hor_members *members);
 void hor_cluster_change_lost(struct hor_cluster *cluster, int code, const char *text);
 void hor_cluster_tell_members(struct hor_cluster *cluster);
 

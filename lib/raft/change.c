@@ -4,7 +4,7 @@
 
 #include "lib/raft/private.h"
 
-enum { VOTERS_MIN = 3, BEHIND_MAX = 64 };
+enum { VOTERS_MIN = 3, BEHIND_MAX = 256 };
 
 static unsigned voters_of(const struct hor_raft_configuration *c)
 {

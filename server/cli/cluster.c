@@ -95,6 +95,8 @@ static int call(struct place *place, const char *url, const char *name, const ch
 {
     struct hor_soap_partner *partner = NULL;
     char *address = hor_str_printf("%s/soap/%s", url, place->service);
+    if (!hor_str_starts(url, "https:"))
+        name = NULL; /* nobody says who answers */
     int rc = address == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
                              : hor_soap_partner_new(place->http, (const char *const *)&address, &name,
                                                     1, &partner, err);

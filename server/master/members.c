@@ -13,6 +13,7 @@
 #include "server/master/master.h"
 
 enum {
+    TELL_EVERY_MS = 60000,
     MEMBERS_MAX = 64, /* names, with those of who left */
     EXCHANGE_TIMEOUT_MS = 2000,
     LOOK_MS = 250,
@@ -82,8 +83,13 @@ static int exchange(const struct hor_cluster_member *to, const char *text, size_
     if (rc == HOR_OK && status == HOR_MASTER_NO_MEMBER) {
         rc = hor_error_set(err, HOR_ERR_CONFLICT, "%s refuses: %.200s", to->name,
                            hor_buf_text(&answer));
-        hor_log_warning("member '%s' at %s refuses what this member sends: %.300s", to->name, to->url,
-                        hor_buf_text(&answer));
+        static atomic_int_fast64_t told_ms; /* a removed member would say so all the time */
+        int64_t now_ms = hor_clock_monotonic_ms(), before_ms = atomic_load(&told_ms);
+        if (before_ms == 0 || now_ms - before_ms > TELL_EVERY_MS) {
+            atomic_store(&told_ms, now_ms);
+            hor_log_warning("member '%s' at %s refuses what this member sends: %.300s", to->name,
+                            to->url, hor_buf_text(&answer));
+        }
         hor_loop_post(master->loop, refused, master);
     } else if (rc == HOR_OK && status != 200) {
         rc = hor_error_set(err, HOR_ERR_STATE, "%s answers with HTTP status %d", to->name, status);

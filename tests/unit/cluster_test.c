@@ -450,6 +450,7 @@ static bool stepped_down(struct net *net)
     return !cut_leader->leader;
 }
 
+static bool folders_are_known(struct net *net);
 static void test_cut_off(void)
 {
     struct net net;
@@ -482,9 +483,14 @@ static void test_cut_off(void)
                               "to=\"2\" formatVersion=\"1\"></exchange>";
     ok(hor_cluster_receive(net.nodes[2].cluster, old, sizeof old - 1, &err) == HOR_ERR_CONFLICT,
        "another incarnation's too: %s", err.text);
-    static const char foreign[] = "<exchange cluster=\"/clusters/etl\" incarnation=\"1\" from=\"1\" "
-                                  "to=\"2\" formatVersion=\"1\"></exchange>";
-    ok(hor_cluster_receive_from(net.nodes[2].cluster, 3, foreign, sizeof foreign - 1, &err) ==
+    char foreign[300];
+    struct hor_cluster_member_status known[MEMBERS];
+    run_until(&net, folders_are_known);
+    run_until(&net, same_state);
+    hor_cluster_get_members(net.nodes[2].cluster, known, MEMBERS);
+    snprintf(foreign, sizeof foreign, "<exchange cluster=\"/clusters/etl\" incarnation=\"1\" from=\"1\" "
+             "to=\"2\" formatVersion=\"1\" folder=\"%s\"></exchange>", known[0].member.folder);
+    ok(hor_cluster_receive_from(net.nodes[2].cluster, 3, foreign, strlen(foreign), &err) ==
            HOR_ERR_DENIED, "no member speaks for another: %s", err.text);
     struct hor_cluster_status status;
     net.done = net.failed = 0;
