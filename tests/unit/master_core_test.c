@@ -511,12 +511,15 @@ static void test_away(void)
     hor_master_core_lead(core);
     hor_master_core_reached(core, "/c", true);
     settle(utc("2026-11-27T10:00:00Z"));
-    is(state_of(order_at("2026-11-24", "/at12", "2026-11-24T12:00:00Z")), "planned",
-       "a day on which no Master ran is planned afterwards");
+    is(state_of(order_at("2026-11-24", "/at12", "2026-11-24T12:00:00Z")), "missed",
+       "a day on which no Master ran is planned afterwards, and its starts are missed");
+    is(state_of(order_at("2026-11-26", "/at12", "2026-11-26T12:00:00Z")), "planned",
+       "but for the last start of the schedule");
+    is_int(count_type(HOR_EVENT_ORDER_ENDED, "missed"), 2 * 4 - 2,
+           "of the days that nobody had planned whatever was not the last is told at once");
     hor_master_core_reached(core, "/c", false);
     settle(utc("2026-11-27T10:01:00Z"));
-    is_int(count_type(HOR_EVENT_ORDER_ENDED, "missed"), 2 * 7 - 2,
-           "what was not the last start of its schedule is missed, and told");
+    is_int(count_type(HOR_EVENT_ORDER_ENDED, "missed"), 2 * 7 - 2, "and those that had been planned in time, when they cannot go");
     same_state("away");
 }
 

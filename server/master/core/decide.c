@@ -176,6 +176,16 @@ static struct hor_map *latest_of(const struct hor_master_place *place, int64_t n
     return latest;
 }
 
+const char *hor_master_missed_rule(const struct hor_schedule *schedule, int64_t due_us, bool last,
+                                   int64_t now_us)
+{
+    if (schedule->missed == HOR_MISSED_SKIP)
+        return "skip";
+    if (schedule->missed_within_ms > 0 && now_us - due_us > schedule->missed_within_ms * 1000)
+        return "to run within a time that is over";
+    return schedule->missed == HOR_MISSED_RUN_LAST && !last ? "to run the last one only" : NULL;
+}
+
 int hor_master_find_missed(struct hor_master_core *core, struct hor_master_place *place,
                            int64_t now_us)
 {
@@ -188,17 +198,10 @@ int hor_master_find_missed(struct hor_master_core *core, struct hor_master_place
             continue;
         const struct hor_schedule *schedule =
             hor_config_schedule(core->deployed->config, entry->schedule);
-        const char *rule = NULL;
         if (schedule == NULL)
             continue;
-        if (schedule->missed == HOR_MISSED_SKIP)
-            rule = "skip";
-        else if (schedule->missed_within_ms > 0 &&
-                 now_us - entry->due_us > schedule->missed_within_ms * 1000)
-            rule = "to run within a time that is over";
-        else if (schedule->missed == HOR_MISSED_RUN_LAST &&
-                 hor_map_get(latest, entry->schedule) != entry)
-            rule = "to run the last one only";
+        bool last = hor_map_get(latest, entry->schedule) == entry;
+        const char *rule = hor_master_missed_rule(schedule, entry->due_us, last, now_us);
         if (rule != NULL)
             rc = hor_master_queue_add(core, missed_event(entry, place, rule, now_us));
     }

@@ -18,7 +18,10 @@ struct making {
     int64_t now_us;
     struct hor_plan plan;
     struct hor_map *wanted; /* ids */
+    struct hor_map *last;   /* schedule -> its last start that is over; none of this day: the making */
 };
+
+enum { LATE_DAYS = 31 }; /* that are looked at for a later start */
 
 static void attribute(struct hor_buf *out, const char *name, const char *value)
 {
@@ -130,6 +133,54 @@ static bool may_be_there(const struct hor_master_core *core, const struct hor_ma
            !hor_master_place_settled(hor_map_get(core->places, entry->cluster));
 }
 
+/* ---- starts that were over before anybody planned them ---- */
+
+static bool is_over(const struct making *m, const struct hor_planned *planned)
+{
+    return planned->planned_us + HOR_MASTER_LATE_S * HOR_MASTER_US < m->now_us;
+}
+
+/* Finds the last such start of each schedule, on this day or on a later one: no Master ran for days,
+ * perhaps. Nothing is looked at when all starts are still to come, as they should be. */
+static int find_last(struct making *m, struct hor_planner *planner, int32_t day, int32_t to,
+                     struct hor_error *err)
+{
+    int rc = HOR_OK;
+    for (size_t i = 0; rc == HOR_OK && i < m->plan.count && is_over(m, &m->plan.items[i]); i++)
+        rc = hor_map_put(m->last, m->plan.items[i].schedule->object.path, &m->plan.items[i]);
+    for (day++; rc == HOR_OK && hor_map_count(m->last) > 0 && day < to; day++) {
+        struct hor_plan later = {0};
+        rc = hor_planner_day(planner, day, INT64_MIN, &later, err);
+        for (size_t i = 0; rc == HOR_OK && i < later.count && is_over(m, &later.items[i]); i++)
+            if (hor_map_get(m->last, later.items[i].schedule->object.path) != NULL)
+                rc = hor_map_put(m->last, later.items[i].schedule->object.path, m);
+        hor_plan_done(&later);
+    }
+    return rc == HOR_ERR_MEMORY ? hor_error_set(err, rc, "out of memory") : rc;
+}
+
+/* Ends a start as missed that the schedule's rule gives up: it is added, so that there is a row. */
+static int give_up(struct making *m, const struct hor_planned *planned, struct hor_error *err)
+{
+    const struct hor_schedule *schedule = planned->schedule;
+    bool last = hor_map_get(m->last, schedule->object.path) == planned;
+    const char *rule = hor_master_missed_rule(schedule, planned->planned_us, last, m->now_us);
+    char cause[200];
+    if (rule == NULL)
+        return HOR_OK;
+    snprintf(cause, sizeof cause,
+             "its start passed while no Master planned it; the schedule's rule for missed starts is %s",
+             rule);
+    struct hor_event *event = hor_event_new(HOR_EVENT_ORDER_ENDED, m->now_us);
+    if (event == NULL || hor_event_set(&event->order, planned->id) != HOR_OK ||
+        hor_event_set(&event->state, "missed") != HOR_OK ||
+        hor_event_set(&event->cause, cause) != HOR_OK) {
+        hor_event_free(event);
+        return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
+    }
+    return queue(m, event, err);
+}
+
 /* Orders that the plan wants: new ones, and those not started that go over to the release; of those that
  * were handed over only the ones whose chain stayed where they are. */
 static int want(struct making *m, const struct hor_planned *planned, struct hor_error *err)
@@ -137,8 +188,10 @@ static int want(struct making *m, const struct hor_planned *planned, struct hor_
     struct hor_master_entry *entry = hor_map_get(m->core->orders, planned->id);
     if (hor_map_put(m->wanted, planned->id, m) != HOR_OK)
         return hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
-    if (entry == NULL)
-        return queue(m, order_event(m, HOR_EVENT_ORDER_ADDED, planned, err), err);
+    if (entry == NULL) {
+        int rc = queue(m, order_event(m, HOR_EVENT_ORDER_ADDED, planned, err), err);
+        return rc == HOR_OK && is_over(m, planned) ? give_up(m, planned, err) : rc;
+    }
     if (entry->under_way || !hor_master_entry_not_started(entry) ||
         entry->release == m->release->number)
         return HOR_OK;
@@ -210,7 +263,7 @@ static int finish(struct making *m, struct hor_error *err)
 }
 
 /* On a day that has a plan only the future is planned anew. A day that has none because no Master
- * ran when it was due is planned whole: what is over then falls under the rule for missed starts. */
+ * ran when it was due is planned whole: what is over then falls under the rule for missed starts, at once. */
 static int64_t plan_after(const struct hor_master_core *core, const struct hor_master_day *made)
 {
     return made != NULL || hor_map_count(core->days) == 0 ? core->deployed->at_us
@@ -225,15 +278,23 @@ int hor_master_plan_day(struct hor_master_core *core, int32_t day, int64_t now_u
                        .release = core->deployed,
                        .day = hor_day_format(day, text),
                        .now_us = now_us,
-                       .wanted = hor_map_new(NULL)};
+                       .wanted = hor_map_new(NULL),
+                       .last = hor_map_new(NULL)};
     struct hor_planner *planner = NULL;
+    int32_t now = hor_day_of_local(now_us / HOR_MASTER_US), to = now + 2; /* zones may be ahead */
+    if (to <= day)
+        to = day + 1;
+    if (to > day + LATE_DAYS)
+        to = day + LATE_DAYS;
     const struct hor_master_day *made = hor_map_get(core->days, m.day);
     int64_t after_us = plan_after(core, made);
-    int rc = m.wanted == NULL ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
-                              : hor_planner_new(m.release->config, core->name, day, day + 1,
-                                                &planner, err);
+    int rc = m.wanted == NULL || m.last == NULL
+                 ? hor_error_set(err, HOR_ERR_MEMORY, "out of memory")
+                 : hor_planner_new(m.release->config, core->name, day, to, &planner, err);
     if (rc == HOR_OK)
         rc = hor_planner_day(planner, day, after_us, &m.plan, err);
+    if (rc == HOR_OK)
+        rc = find_last(&m, planner, day, to, err);
     if (rc == HOR_OK)
         rc = compare(&m, after_us, err);
     if (rc == HOR_OK)
@@ -245,5 +306,6 @@ int hor_master_plan_day(struct hor_master_core *core, int32_t day, int64_t now_u
     hor_planner_free(planner);
     hor_plan_done(&m.plan);
     hor_map_free(m.wanted);
+    hor_map_free(m.last);
     return rc;
 }

@@ -128,6 +128,10 @@ bool hor_master_place_settled(const struct hor_master_place *place); /* compare.
 /* decide.c: queues the ends of orders whose start was missed. */
 int hor_master_find_missed(struct hor_master_core *core, struct hor_master_place *place,
                            int64_t now_us);
+/* decide.c: why a schedule's rule gives up a start that is over; NULL: it is to run. `last`: no later
+ * start of the schedule is over as well. */
+const char *hor_master_missed_rule(const struct hor_schedule *schedule, int64_t due_us, bool last,
+                                   int64_t now_us);
 /* plan.c */
 int hor_master_plan_day(struct hor_master_core *core, int32_t day, int64_t now_us,
                         struct hor_error *err);
