@@ -153,14 +153,14 @@ bool master_wait(struct master *master, int64_t ms, bool for_look)
 
 /* ---- the watcher ---- */
 
-/* Another member is the active one now. Calls that still wait for the one before (it hangs, or was
- * cut off) end, and are made again where they are answered. */
+/* Who is the active member now? Calls that wait for another one (it hangs, or was cut off) end, and
+ * are made again where they are answered: each time, for a call may have gone astray since. */
 static void follow(struct master *master)
 {
     const char *now = hor_soap_partner_current(master->partner);
-    if (now == NULL || hor_str_equal(now, master->active))
+    if (now == NULL)
         return;
-    if (master->active != NULL)
+    if (master->active != NULL && strcmp(now, master->active) != 0)
         hor_log_info("master=%s member '%s' is active", master->name, now);
     master->active = now;
     for (unsigned i = 0; i < master->member_count; i++)

@@ -219,6 +219,7 @@ def stopped(trial, ledger, flow):
     equal(trial.run("command", "list", "--quiet")[1].strip(), "", "it waits no longer after it was delivered")
     flow.after(time.time())
     stood = time.time() - moment
+    ok(stood < 30, "and history does not wait for a Master that stands still", stood)
     trial.kill(old, sig=signal.SIGCONT)
     flow.after(time.time())
     deadline = time.monotonic() + 20
