@@ -65,6 +65,7 @@ class Load(threading.Thread):
         self.ended = threading.Event()
         self.orders = []
         self.repeats = 0
+        self.longest = (0, 0, "")  # seconds, when, the last refusal
         self.error = None
 
     def run(self):
@@ -76,16 +77,18 @@ class Load(threading.Thread):
             self.ended.wait(self.pause_s)
 
     def add(self, request):
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
+        began, began_wrong = time.monotonic(), False
+        while time.monotonic() < began + 120:
             try:
                 out = self.trial.run("order", "add", self.chain, "--reason", "load", "--quiet", "--count", self.batch,
                                      "--request-id", request, timeout=60)[1].split()
                 self.orders += out
+                self.longest = max(self.longest, (time.monotonic() - began, time.time(), self.error if began_wrong else ""))
                 return True
             except (Failed, subprocess.TimeoutExpired) as e:
                 self.repeats += 1
                 self.error = str(e)
+                began_wrong = True
                 time.sleep(0.1)  # nobody is there to ask: the test's own faults decide for how long
         return False
 
@@ -330,7 +333,9 @@ def check_doubts(trial):
 
 def longest_gap(ledger, begin, end):
     times = sorted([line.at for line in ledger.lines("start") if begin <= line.at <= end] + [begin, end])
-    return max(b - a for a, b in zip(times, times[1:]))
+    gap, at = max((b - a, a) for a, b in zip(times, times[1:]))
+    diag(f"longest gap between starts {gap:.1f} s, from {at - begin:.1f} s on")
+    return gap
 
 
 def chance(trial, ledger, person, rng):
@@ -338,13 +343,13 @@ def chance(trial, ledger, person, rng):
     load.start()
     trial.wait_file(ledger.file, "start work-")
     chaos = Chaos(trial, rng)
-    begin = time.time()
+    begin = end = time.time()
     try:
         chaos.run(KILLS)
+        end = time.time()
     finally:
         load.ended.set()
         load.join(130)
-    end = time.time()
     ok(not load.is_alive() and load.orders, "orders could be added all the time, sooner or later", load.error)
     equal(chaos.surprises, [], "no program ended by itself")
     left = await_end(trial, person, load.orders, 180)
@@ -354,7 +359,8 @@ def chance(trial, ledger, person, rng):
     equal(known, set(load.orders), "the database has these orders and no others")
     faults = sum(chaos.counts.values())
     diag(f"faults {faults}: " + ", ".join(f"{k} {n}" for k, n in sorted(chaos.counts.items())))
-    diag(f"requests that had to be repeated {load.repeats}")
+    took, at, why = load.longest
+    diag(f"requests that had to be repeated {load.repeats}; the longest took {took:.1f} s, until {at - begin:.1f} s: {why}")
     return load.orders, faults, longest_gap(ledger, begin, end)
 
 
