@@ -172,6 +172,7 @@ static void test_two(void)
     const struct hor_event *again = question(&w, "t1", "b", 1);
     ok(again != event && again->attempt > history->attempt, "with other numbers");
     ok(!answer(&w, event, "resolved", NULL), "so that old answers do not count");
+    ok(says(&w, "t1", "external event 'x'"), "even if they were in the journal");
     is(COMMAND(&w, "skipNode", "t1", .node = "b"), "", "a person may skip it");
     is(order_state(&w, "t1"), "succeeded", "and the order goes on");
     check_replay(&w, "two");

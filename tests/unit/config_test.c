@@ -404,7 +404,7 @@ static void test_guide(void)
         free(source);
         at = end;
     }
-    is_int(sources.count, 11, "the guide has examples");
+    is_int(sources.count, 12, "the guide has examples");
     struct hor_problems problems = {0};
     struct hor_config *config = NULL;
     hor_config_load_sources(&sources, &problems, &config, NULL);
