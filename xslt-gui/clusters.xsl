@@ -5,6 +5,7 @@
                 exclude-result-prefixes="c sup t f">
   <xsl:import href="layout.xsl"/>
   <xsl:variable name="answer" select="/c:page/c:response/sup:GetStatusResponse"/>
+  <xsl:variable name="waiting" select="/c:page/c:response/sup:ListCommandsResponse"/>
   <xsl:template match="c:page" mode="title">Masters and agents</xsl:template>
   <xsl:template match="c:page" mode="content">
     <section aria-labelledby="masters">
@@ -17,6 +18,58 @@
       <xsl:apply-templates select="$answer/sup:cluster"/>
       <xsl:if test="not($answer/sup:cluster)"><xsl:call-template name="nothing"><xsl:with-param name="text" select="'No agent cluster is coupled. Clusters come with a deployed release.'"/></xsl:call-template></xsl:if>
     </section>
+    <xsl:if test="$waiting/sup:command or $waiting/sup:problem"><xsl:call-template name="waiting"/></xsl:if>
+  </xsl:template>
+  <!-- Commands that wait until their cluster is reached. -->
+  <xsl:template name="waiting">
+    <section aria-labelledby="waiting">
+      <h2 id="waiting">Commands that wait</h2>
+      <xsl:for-each select="$waiting/sup:problem"><p class="cause"><xsl:value-of select="t:object"/>: <xsl:value-of select="t:text"/></p></xsl:for-each>
+      <xsl:if test="$waiting/sup:command">
+        <div class="scroll" tabindex="0" role="region" aria-labelledby="waiting"><table class="rows">
+          <thead><tr><th scope="col">Action</th><th scope="col">Object</th><th scope="col">Cluster</th><th scope="col">Since<xsl:call-template name="zone"/></th><th scope="col">By</th><th scope="col">Reason</th><xsl:if test="f:may('cluster.control')"><th scope="col"><span class="visually-hidden">Action</span></th></xsl:if></tr></thead>
+          <tbody>
+            <xsl:for-each select="$waiting/sup:command">
+              <tr>
+                <td><xsl:value-of select="f:spaced(t:action)"/></td>
+                <th scope="row" class="id"><xsl:value-of select="t:object"/></th>
+                <td class="path"><xsl:value-of select="t:cluster"/></td>
+                <td><xsl:call-template name="time"><xsl:with-param name="at" select="t:receivedAt"/></xsl:call-template></td>
+                <td><xsl:value-of select="t:actor"/></td>
+                <td><xsl:value-of select="t:reason"/></td>
+                <xsl:if test="f:may('cluster.control')"><td>
+                  <form action="/controller/do/revoke-command" method="post">
+                    <xsl:call-template name="csrf"/><xsl:call-template name="return"/>
+                    <input type="hidden" name="command" value="{t:id}"/><input type="hidden" name="master" value="{t:master}"/>
+                    <button type="submit">Revoke<span class="visually-hidden"> the command for <xsl:value-of select="t:object"/></span></button>
+                  </form>
+                </td></xsl:if>
+              </tr>
+            </xsl:for-each>
+          </tbody>
+        </table></div>
+      </xsl:if>
+    </section>
+  </xsl:template>
+  <!-- Of a stand-by member: leadership is passed on to it. -->
+  <xsl:template name="master-action">
+    <xsl:if test="t:role = 'follower' and t:state = 'up'">
+      <form action="/controller/do/switch-master" method="post">
+        <xsl:call-template name="csrf"/><xsl:call-template name="return"/>
+        <input type="hidden" name="member" value="{t:name}"/><input type="hidden" name="master" value="{../t:path}"/>
+        <button type="submit">Make active<span class="visually-hidden">: Master <xsl:value-of select="t:name"/></span></button>
+      </form>
+    </xsl:if>
+  </xsl:template>
+  <!-- The way out when a cluster's history is gone. -->
+  <xsl:template name="recouple">
+    <form action="/controller/do/control-cluster" method="post" class="stack">
+      <xsl:call-template name="csrf"/><xsl:call-template name="return"/>
+      <input type="hidden" name="cluster" value="{t:path}"/>
+      <p>To couple anew gives up the part of its history that is gone. Orders that had not started are handed over again; what became of those that had is recorded as unknown.</p>
+      <label class="field"><span>Reason</span><input type="text" name="reason" maxlength="400"/></label>
+      <button type="submit" name="action" value="recouple">Couple anew</button>
+    </form>
   </xsl:template>
   <!-- Of a member: takes it out of use, or back into use. -->
   <xsl:template name="agent-action">
@@ -35,6 +88,7 @@
     <section class="panel" id="{t:path}">
       <h3><span class="path"><xsl:value-of select="t:path"/></span><xsl:text> </xsl:text><xsl:call-template name="state"/></h3>
       <xsl:if test="string(t:cause)"><p class="cause"><xsl:value-of select="t:cause"/></p></xsl:if>
+      <xsl:if test="self::sup:cluster and (t:state = 'unknownPartner' or t:state = 'gap') and f:may('cluster.control')"><xsl:call-template name="recouple"/></xsl:if>
       <dl class="facts">
         <xsl:if test="string(t:selection)"><div><dt>Selection</dt><dd><xsl:value-of select="f:spaced(t:selection)"/></dd></div></xsl:if>
         <xsl:if test="string(t:release)"><div><dt>Release</dt><dd><a href="/controller/release?number={t:release}"><xsl:value-of select="t:release"/></a></dd></div></xsl:if>
@@ -47,7 +101,7 @@
       </dl>
       <xsl:if test="t:member">
         <div class="scroll" tabindex="0" role="region" aria-label="Members"><table>
-          <thead><tr><th scope="col">Member</th><th scope="col">State</th><th scope="col">Role</th><th scope="col" class="num">Tasks</th><th scope="col" class="num">Priority</th><th scope="col" class="num">Lease</th><th scope="col" class="num">Journal</th><th scope="col" class="num">Behind</th><th scope="col">Last seen<xsl:call-template name="zone"/></th><th scope="col">Version</th><th scope="col">Address</th><xsl:if test="self::sup:cluster and f:may('agent.control')"><th scope="col"><span class="visually-hidden">Action</span></th></xsl:if></tr></thead>
+          <thead><tr><th scope="col">Member</th><th scope="col">State</th><th scope="col">Role</th><th scope="col" class="num">Tasks</th><th scope="col" class="num">Priority</th><th scope="col" class="num">Lease</th><th scope="col" class="num">Journal</th><th scope="col" class="num">Behind</th><th scope="col">Last seen<xsl:call-template name="zone"/></th><th scope="col">Version</th><th scope="col">Address</th><xsl:if test="(self::sup:cluster and f:may('agent.control')) or (self::sup:master and f:may('cluster.control'))"><th scope="col"><span class="visually-hidden">Action</span></th></xsl:if></tr></thead>
           <tbody>
             <xsl:for-each select="t:member">
               <tr>
@@ -63,6 +117,7 @@
                 <td><xsl:value-of select="t:version"/></td>
                 <td class="quiet break"><xsl:value-of select="t:url"/></td>
                 <xsl:if test="../self::sup:cluster and f:may('agent.control')"><td><xsl:call-template name="agent-action"/></td></xsl:if>
+                <xsl:if test="../self::sup:master and f:may('cluster.control')"><td><xsl:call-template name="master-action"/></td></xsl:if>
               </tr>
             </xsl:for-each>
           </tbody>

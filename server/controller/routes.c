@@ -57,7 +57,7 @@ static const struct hor_page pages[] = {
     {"chain", {{"ListChains", none, false}, {"ListOrders", chain_orders, true}}, true},
     {"history", {{"ListOrders", history, false}}, false},
     {"tasks", {{"ListTasks", tasks, false}}, false},
-    {"clusters", {{"GetStatus", none, false}}, true},
+    {"clusters", {{"GetStatus", none, false}, {"ListCommands", none, true}}, true},
     {"configuration", {{"ListObjects", objects, false}}, false},
     {"object", {{"GetObject", object, false}}, false},
     {"validation", {{"ValidateConfiguration", none, false}}, false},
@@ -94,6 +94,15 @@ static const struct hor_field control_agent[] = {
 static const struct hor_field post_event[] = {
     TEXT("request", "requestId"), TEXT("name", "name"), TEXT("master", "master"),
     TEXT("reason", "reason"), STOP};
+static const struct hor_field control_cluster[] = {
+    TEXT("request", "requestId"), TEXT("action", "action"), TEXT("cluster", "cluster"),
+    TEXT("master", "master"), TEXT("reason", "reason"), STOP};
+static const struct hor_field switch_master[] = {
+    TEXT("request", "requestId"), TEXT("member", "member"), TEXT("master", "master"),
+    TEXT("reason", "reason"), STOP};
+static const struct hor_field revoke_command[] = {
+    TEXT("request", "requestId"), TEXT("command", "command"), TEXT("master", "master"),
+    TEXT("reason", "reason"), STOP};
 static const struct hor_field create_release[] = {
     TEXT("request", "requestId"), TEXT("reason", "reason"), STOP};
 static const struct hor_field numbered[] = {TEXT("number", "number"), TEXT("reason", "reason"), STOP};
@@ -109,6 +118,9 @@ static const struct hor_action actions[] = {
     {"control-filtered", "ControlOrders", filtered_orders},
     {"control-chain", "ControlChain", control_chain},
     {"control-agent", "ControlAgent", control_agent},
+    {"control-cluster", "ControlCluster", control_cluster},
+    {"switch-master", "SwitchMaster", switch_master},
+    {"revoke-command", "RevokeCommand", revoke_command},
     {"post-event", "PostEvent", post_event},
     {"create-release", "CreateRelease", create_release},
     {"approve-release", "ApproveRelease", numbered},
