@@ -18,7 +18,7 @@ struct making {
     int64_t now_us;
     struct hor_plan plan;
     struct hor_map *wanted; /* ids */
-    struct hor_map *last;   /* schedule -> its last start that is over; none of this day: the making */
+    struct hor_map *last;   /* schedule -> its last start that is over; of a later day: the making */
 };
 
 enum { LATE_DAYS = 31 }; /* that are looked at for a later start */
@@ -84,8 +84,8 @@ static int add_arguments(const struct making *m, const struct hor_planned *plann
         }
         if (rc != HOR_OK)
             hor_error_prefix(err, "schedule '%s': argument '%s'", schedule->object.path, name);
-        else if (text.failed || hor_arguments_add(list, name, value,
-                                                  is_secret(schedule->chain, name)) != HOR_OK)
+        else if (text.failed ||
+                 hor_arguments_add(list, name, value, is_secret(schedule->chain, name)) != HOR_OK)
             rc = hor_error_set(err, HOR_ERR_MEMORY, "out of memory");
         hor_buf_done(&text);
     }
@@ -140,8 +140,8 @@ static bool is_over(const struct making *m, const struct hor_planned *planned)
     return planned->planned_us + HOR_MASTER_LATE_S * HOR_MASTER_US < m->now_us;
 }
 
-/* Finds the last such start of each schedule, on this day or on a later one: no Master ran for days,
- * perhaps. Nothing is looked at when all starts are still to come, as they should be. */
+/* Finds the last such start of each schedule, on this day or on a later one: no Master ran for
+ * days, perhaps. Nothing is looked at when all starts are still to come, as they should be. */
 static int find_last(struct making *m, struct hor_planner *planner, int32_t day, int32_t to,
                      struct hor_error *err)
 {
@@ -168,9 +168,10 @@ static int give_up(struct making *m, const struct hor_planned *planned, struct h
     char cause[200];
     if (rule == NULL)
         return HOR_OK;
-    snprintf(cause, sizeof cause,
-             "its start passed while no Master planned it; the schedule's rule for missed starts is %s",
-             rule);
+    snprintf(
+        cause, sizeof cause,
+        "its start passed while no Master planned it; the schedule's rule for missed starts is %s",
+        rule);
     struct hor_event *event = hor_event_new(HOR_EVENT_ORDER_ENDED, m->now_us);
     if (event == NULL || hor_event_set(&event->order, planned->id) != HOR_OK ||
         hor_event_set(&event->state, "missed") != HOR_OK ||
@@ -181,8 +182,8 @@ static int give_up(struct making *m, const struct hor_planned *planned, struct h
     return queue(m, event, err);
 }
 
-/* Orders that the plan wants: new ones, and those not started that go over to the release; of those that
- * were handed over only the ones whose chain stayed where they are. */
+/* Orders that the plan wants: new ones, and those not started that go over to the release; of those
+ * that were handed over only the ones whose chain stayed where they are. */
 static int want(struct making *m, const struct hor_planned *planned, struct hor_error *err)
 {
     struct hor_master_entry *entry = hor_map_get(m->core->orders, planned->id);
@@ -263,7 +264,8 @@ static int finish(struct making *m, struct hor_error *err)
 }
 
 /* On a day that has a plan only the future is planned anew. A day that has none because no Master
- * ran when it was due is planned whole: what is over then falls under the rule for missed starts, at once. */
+ * ran when it was due is planned whole: what is over then falls under the rule for missed starts,
+ * at once. */
 static int64_t plan_after(const struct hor_master_core *core, const struct hor_master_day *made)
 {
     return made != NULL || hor_map_count(core->days) == 0 ? core->deployed->at_us
