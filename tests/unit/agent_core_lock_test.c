@@ -95,6 +95,76 @@ static void test_hindered(void)
     world_done(&w);
 }
 
+/* A second Master deploys the same release. */
+static void deploy_for(struct world *w, const char *master)
+{
+    size_t count = w->count;
+    for (size_t i = 0; i < count; i++)
+        if (w->journal[i]->type == HOR_EVENT_RELEASE_PART ||
+            w->journal[i]->type == HOR_EVENT_RELEASE_APPLIED) {
+            struct hor_event *event = hor_event_copy(w->journal[i]);
+            hor_event_set(&event->master, master);
+            commit(w, event);
+        }
+}
+
+static void add_for(struct world *w, const char *master, const char *id, const char *chain)
+{
+    struct hor_core_new_order order = {
+        .id = id, .chain = chain, .release = 1, .planned_at = w->now, .priority = HOR_EVENT_NONE};
+    struct hor_event *event = NULL;
+    hor_core_accept(w->core, master, &order, w->now, &event, NULL);
+    if (event != NULL)
+        commit(w, event);
+    settle(w);
+}
+
+static void acknowledge(struct world *w, const char *master)
+{
+    struct hor_event *event = event_new(w, HOR_EVENT_EVENTS_ACKNOWLEDGED);
+    hor_event_set(&event->master, master);
+    event->cluster_index = (int64_t)w->count;
+    commit(w, event);
+    settle(w);
+}
+
+static void test_masters(void)
+{
+    struct world w;
+    world_init(&w);
+    world_source(&w, "l.lock.xml", "<lock" NS "/>");
+    chain_of(&w, "any", "<lock ref=\"/l\"/>");
+    ok(world_release(&w, 1), "a release of one Master");
+    deploy_for(&w, "other");
+    ok(hor_core_release(w.core, "other", 1) != NULL, "and of another");
+    settle(&w);
+    add_for(&w, "main", "m1", "/any");
+    add_for(&w, "main", "m2", "/any");
+    add_for(&w, "other", "t1", "/any");
+    is(node_state(&w, "m1", "n"), "assigned", "a lock is held");
+    is(node_state(&w, "m2", "n"), "ready", "against orders of the same Master");
+    is(node_state(&w, "t1", "n"), "assigned", "and not against those of another: /l is not its /l");
+    command(&w, &(struct hor_core_command){.action = "hold", .chain = "/any"});
+    add_for(&w, "main", "m3", "/any");
+    add_for(&w, "other", "t2", "/any");
+    is(order_state(&w, "m3"), "waiting", "a chain is held");
+    ok(node_state(&w, "t2", "n")[0] == 'r', "for one Master only");
+    ok(strstr(COMMAND(&w, "kill", "t1", .node = NULL), "is not in cluster") != NULL,
+       "no Master can touch another's order");
+    struct hor_event *event = report(&w, HOR_EVENT_TASK_ENDED, "t1", "n");
+    hor_event_set(&event->master, "other");
+    hor_event_set(&event->outcome, "success");
+    commit(&w, event);
+    settle(&w);
+    is(order_state(&w, "t1"), "succeeded", "an order ends");
+    acknowledge(&w, "main");
+    is(order_state(&w, "t1"), "succeeded", "and is kept although another Master has read so far");
+    acknowledge(&w, "other");
+    is(order_state(&w, "t1"), "(none)", "until its own has");
+    check_replay(&w, "Masters");
+    world_done(&w);
+}
+
 /* ---- by chance ---- */
 
 static uint64_t random_state;
@@ -423,6 +493,7 @@ int main(void)
     int runs = 15;
     test_turns();
     test_hindered();
+    test_masters();
     if (text != NULL && hor_str_to_uint64(text, &seed) == HOR_OK)
         runs = 1;
     diag("seeds from %" PRIu64 "; HOR_SEED=n repeats one", seed);
