@@ -477,6 +477,98 @@ static void test_recouple(void)
     free(held[0]);
 }
 
+static const char *where_of(const char *id)
+{
+    struct hor_master_order order = {0};
+    return hor_master_core_order(core, id, &order) == HOR_OK ? order.where : "";
+}
+
+/* Another member became active: what its predecessor handed over is not certain. */
+static void test_compare(void)
+{
+    static struct emitted e;
+    int64_t now = utc("2026-11-24T10:00:00Z"), late = utc("2026-11-24T13:30:00Z");
+    struct hor_master_answer answer;
+    struct hor_error err = {0};
+    struct hor_event *coupled = hor_event_new(HOR_EVENT_CLUSTER_COUPLED, now);
+    size_t pos = 0;
+    begin();
+    deploy(first_release, 1, now);
+    settle(now);
+    char *there = hor_strdup(order_at("2026-11-24", "/at12", "2026-11-24T12:00:00Z"));
+    char *here = hor_strdup(order_at("2026-11-24", "/at13", "2026-11-24T13:00:00Z"));
+    char *held[] = {there, here};
+    hor_event_set(&coupled->cluster, "/c");
+    hor_event_set(&coupled->run_id, "run-1");
+    commit_event(coupled);
+    hor_master_core_lead(core);
+    is_int(settle(late), 0, "nothing is missed while it is not certain which orders the cluster has");
+    command("w1", "cancel", here, NULL, &answer, &err);
+    is_int(answer.kind, HOR_MASTER_REMOTE, "and a command waits");
+    is(state_of(here), "planned", "nothing was done here");
+    hor_master_core_compare(core, "/c", held, 1, now, collect, &e);
+    is_int((long long)e.count, 1, "the cluster tells which it has: one");
+    commit(&e);
+    is(where_of(there), "agents", "that one is there after all");
+    is(where_of(here), "master", "the other one is here");
+    same_state("compared");
+    hor_master_core_reached(core, "/c", true);
+    is_int(hor_master_core_compare(core, "/c", held, 2, now, collect, &e) == HOR_OK ? (long long)e.count : -1,
+           0, "once it is certain nothing is compared");
+    bool was_here = false;
+    hor_master_core_command_here(core, "w1", now, collect, &e, &was_here);
+    commit(&e);
+    ok(was_here && strcmp(state_of(here), "cancelled") == 0,
+       "the command that waited is carried out here when the cluster knows nothing of the order");
+    ok(hor_master_core_waiting(core, NULL, &pos) == NULL, "and waits no more");
+    hor_master_core_unsettled(core, "/c");
+    hor_master_core_compare(core, "/c", held, 2, now, collect, &e);
+    ok(e.count == 1 && e.events[0]->type == HOR_EVENT_COMMAND_RECEIVED &&
+           strcmp(e.events[0]->action, "cancel") == 0 && strcmp(e.events[0]->order, here) == 0,
+       "an order that ended here and arrived there nevertheless is taken back");
+    commit(&e);
+    same_state("taken back");
+    free(there);
+    free(here);
+}
+
+static void test_switch_and_revoke(void)
+{
+    static struct emitted e;
+    int64_t now = utc("2026-11-24T10:00:00Z");
+    struct hor_master_answer answer;
+    struct hor_error err = {0};
+    size_t pos = 0;
+    begin();
+    deploy(first_release, 1, now);
+    settle(now);
+    forward(100);
+    ok(hor_master_core_preferred(core) == NULL, "at first no member is preferred");
+    struct hor_master_command to = {.id = "s1", .action = "switch", .agent = "m2", .actor = "anna",
+                                    .start_at = HOR_EVENT_NONE, .priority = HOR_EVENT_NONE};
+    hor_master_core_command(core, &to, now, collect, &e, &answer, &err);
+    commit(&e);
+    ok(answer.kind == HOR_MASTER_DONE && hor_str_equal(hor_master_core_preferred(core), "m2"),
+       "the member that a person switched to is");
+    same_state("switched");
+    command("w1", "cancel", order_at("2026-11-24", "/at12", "2026-11-24T12:00:00Z"), NULL, &answer, &err);
+    is_int(answer.kind, HOR_MASTER_REMOTE, "a command waits for its cluster");
+    same_state("waiting");
+    struct hor_master_command revoke = {.id = "r1", .action = "revoke", .command = "w1", .actor = "anna",
+                                        .start_at = HOR_EVENT_NONE, .priority = HOR_EVENT_NONE};
+    hor_master_core_command_sent(core, "w1", true);
+    hor_master_core_command(core, &revoke, now, collect, &e, &answer, &err);
+    commit(&e);
+    is_int(answer.kind, HOR_MASTER_REFUSED, "one that was sent is not taken back: who knows what became of it");
+    hor_master_core_command_sent(core, "w1", false);
+    revoke.id = "r2";
+    hor_master_core_command(core, &revoke, now, collect, &e, &answer, &err);
+    commit(&e);
+    ok(answer.kind == HOR_MASTER_DONE && hor_master_core_waiting(core, NULL, &pos) == NULL,
+       "one that was not is");
+    same_state("revoked");
+}
+
 static void test_missed(const char *rule, const char *expected)
 {
     char schedule[400];
@@ -547,6 +639,8 @@ int main(void)
     test_orders();
     test_commands();
     test_recouple();
+    test_compare();
+    test_switch_and_revoke();
     test_missed("", "missed missed planned");
     test_missed("<missed action='run'/>", "planned planned planned");
     test_missed("<missed action='skip'/>", "missed missed missed");
