@@ -368,6 +368,45 @@ static int ask_unreached(struct hor_master *master, void *arg, struct hor_error 
     return HOR_OK;
 }
 
+static void append_obstacle(struct soap *soap, struct t__OrderState *state, const char *node,
+                            char *take_text)
+{
+    int count = state->__sizeobstacle;
+    struct t__Obstacle *all = hor_soap_alloc(soap, ((size_t)count + 1) * sizeof *all);
+    if (all != NULL && take_text != NULL) {
+        if (count > 0)
+            memcpy(all, state->obstacle, (size_t)count * sizeof *all);
+        all[count] = (struct t__Obstacle){.kind = (char *)"dependency",
+                                          .node = hor_soap_string(soap, node),
+                                          .text = hor_soap_string(soap, take_text)};
+        state->obstacle = all;
+        state->__sizeobstacle = count + 1;
+    }
+    free(take_text);
+}
+
+/* Nodes that are on their way to another cluster: its agents cannot tell why they wait. */
+static int ask_nodes_elsewhere(struct hor_master *master, void *arg, struct hor_error *err)
+{
+    struct order_answer *answer = arg;
+    struct hor_master_order order;
+    size_t pos = 0;
+    const char *child, *node;
+    (void)err;
+    while ((child = hor_master_core_asked(master->core, answer->id, &pos, &node)) != NULL) {
+        if (hor_master_core_order(master->core, child, &order) != HOR_OK ||
+            strcmp(order.where, "agents") == 0)
+            continue;
+        struct coupling_of of = {.path = order.cluster, .seen_us = HOR_EVENT_NONE};
+        hor_master_couplings_each(master, find_coupling, &of);
+        append_obstacle(answer->soap, answer->state, node,
+                        hor_str_printf("order %s is not handed over to %s yet%s%.500s", child,
+                                       order.cluster, of.coupled ? "" : ": ",
+                                       of.coupled ? "" : of.text));
+    }
+    return HOR_OK;
+}
+
 static int pass_on(struct hor_master *master, struct order_answer *answer, struct hor_error *err)
 {
     struct hor_soap_partner *partner = NULL;
@@ -411,6 +450,8 @@ int hor_master_get_order_state(struct hor_soap_call *call, const struct _mst__Ge
             struct unreached u = {.answer = &answer, .why = why.text};
             rc = hor_master_ask(master, ask_unreached, &u, err);
         }
+        if (rc == HOR_OK && !answer.ended)
+            rc = hor_master_ask(master, ask_nodes_elsewhere, &answer, err);
     }
     response->state = answer.state;
     return rc;
