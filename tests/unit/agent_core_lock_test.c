@@ -245,7 +245,7 @@ static bool books_hold(struct world *w)
     hor_core_each_task(w->core, NULL, add_uses, &tally);
     for (int l = 0; l < LOCKS; l++) {
         const struct use *lock = &tally.locks[l];
-        char path[10];
+        char path[20];
         if ((lock->shared > 0 || lock->exclusive > 0) &&
             (lock->exclusive > 1 || (lock->exclusive == 1 && lock->shared > 0) ||
              lock->shared > lock->capacity)) {
@@ -326,7 +326,7 @@ static void note_waiting(struct world *w, struct waiting *ret)
 {
     *ret = (struct waiting){.journal = w->count};
     for (int l = 0; l < LOCKS; l++) {
-        char path[10];
+        char path[20];
         snprintf(path, sizeof path, "/l%d", l);
         ret->limits[l] = hor_core_limit_get(w->core->locks, "main", path);
         ret->nodes[l] = hor_core_heap_top(&ret->limits[l]->blocked);
@@ -425,6 +425,12 @@ static bool is_over(struct world *w, const char *order)
            strcmp(state, "warned") == 0;
 }
 
+static void tell(const struct hor_core_obstacle *obstacle, void *ctx)
+{
+    (void)ctx;
+    diag("  %s: %s", obstacle->node != NULL ? obstacle->node : "", obstacle->text);
+}
+
 static void test_seed(uint64_t seed)
 {
     static const enum hor_core_reach reaches[] = {HOR_CORE_REACHED, HOR_CORE_REACHED, HOR_CORE_LOST,
@@ -449,7 +455,7 @@ static void test_seed(uint64_t seed)
     for (; steps < 4 * STEPS && open > 0 && books && seen && fair; steps++) {
         struct waiting before;
         unsigned what = dice(24);
-        bool calm = steps > STEPS, led = false;
+        bool calm = steps >= STEPS, led = false;
         snprintf(order, sizeof order, "o%u", dice(ORDERS));
         note_waiting(&w, &before);
         if (steps == STEPS) {
@@ -482,6 +488,13 @@ static void test_seed(uint64_t seed)
     ok(seen, "seed %" PRIu64 ": nobody who could have a lock was forgotten", seed);
     ok(fair, "seed %" PRIu64 ": nobody was overtaken", seed);
     ok(open == 0, "seed %" PRIu64 ": every order ends (%u steps, %zu events)", seed, steps, w.count);
+    for (int i = 0; i < ORDERS && open > 0; i++) {
+        snprintf(order, sizeof order, "o%d", i);
+        if (!is_over(&w, order)) {
+            diag("%s is %s", order, order_state(&w, order));
+            hor_core_obstacles(w.core, order, w.now, tell, NULL, NULL);
+        }
+    }
     check_replay(&w, "locks");
     world_done(&w);
 }
