@@ -209,10 +209,15 @@ struct known {
     bool coupled;
 };
 
-/* A number that no coupling of this Master cluster had before: see agent/couple.c. */
-static uint64_t new_fence(struct hor_coupling *c, uint64_t term)
+/* A number above all that this Master cluster coupled with before: see agent/couple.c. The journal's
+ * index is in it, because a Master alone leads again in the same term after a restart, and would count
+ * from one again. */
+static uint64_t new_fence(struct hor_coupling *c, uint64_t term, uint64_t index)
 {
-    return term << HOR_COUPLING_FENCE_BITS | (++c->sessions & ((UINT64_C(1) << HOR_COUPLING_FENCE_BITS) - 1));
+    uint64_t least = index << HOR_COUPLING_TRY_BITS;
+    c->sessions = c->sessions < least ? least : c->sessions + 1;
+    return term << HOR_COUPLING_FENCE_BITS |
+           (c->sessions & ((UINT64_C(1) << HOR_COUPLING_FENCE_BITS) - 1));
 }
 
 static int ask_known(struct hor_master *master, void *arg, struct hor_error *err)
@@ -221,7 +226,10 @@ static int ask_known(struct hor_master *master, void *arg, struct hor_error *err
     struct hor_master_cluster view;
     if (!atomic_load(&master->leader))
         return hor_error_set(err, HOR_ERR_NOT_ACTIVE, "this Master is not the active one");
-    known->fence = new_fence(known->coupling, atomic_load(&master->term));
+    struct hor_cluster_status status;
+    hor_cluster_get_status(master->cluster, &status);
+    known->fence =
+        new_fence(known->coupling, atomic_load(&master->term), status.applied_index);
     if (hor_master_core_cluster(master->core, known->coupling->path, &view) != HOR_OK)
         return HOR_OK;
     known->has_run = view.run_id != NULL;

@@ -39,7 +39,10 @@ struct hor_coupling {
     size_t release_count;
 };
 
-enum { HOR_COUPLING_FENCE_BITS = 24 }; /* sessions in one term */
+enum {
+    HOR_COUPLING_FENCE_BITS = 43, /* sessions in one term */
+    HOR_COUPLING_TRY_BITS = 10,   /* of them at one index of the Master's journal */
+};
 
 /* This Master is active, and has not been deposed since the session's Couple. Any thread. */
 bool hor_coupling_is_present(const struct hor_coupling *coupling);
