@@ -6,6 +6,7 @@ import collections
 import os
 import random
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.environ.get("HOR_SRCDIR", "."), "tests/lib"))
 from tap import diag, equal, main, ok  # noqa: E402
@@ -57,6 +58,26 @@ def test():
         for order in orders:
             trial.wait_state(order, "succeeded", seconds=120)
         ok(True, f"{len(orders)} orders succeeded through {rounds} kills")
+
+        # Each coupling has a higher number than those before it; a Master that starts again must not count from one.
+        for _ in range(3):
+            trial.kill("a1")
+            trial.start("a1")
+            orders.append(trial.add("/test/work"))
+            trial.wait_state(orders[-1], "succeeded")
+        with open(trial.path("log", "a1.log")) as f:
+            logged = len(f.read())
+        trial.kill("m1")
+        trial.start("m1")
+        began = time.monotonic()
+        orders.append(trial.add("/test/work"))
+        trial.wait_state(orders[-1], "succeeded")
+        took = time.monotonic() - began
+        with open(trial.path("log", "a1.log")) as f:
+            refused = f.read()[logged:].count("has coupled anew since")
+        # One may be the last word of the Master that was killed.
+        ok(refused <= 1, "a Master that starts again couples at once, after many couplings", f"refused {refused} times")
+        diag(f"the order after the Master's start took {took:.1f} s")
 
         with open(record) as f:
             words = [line.split() for line in f]
