@@ -431,8 +431,9 @@ def disk_of(trial, person, ledger, agent, what):
         return False
     fill(ballast)
     at = time.time()
-    orders = [trial.add("/test/single") for _ in range(12)]
     ok(says("no room on the disk"), f"the {what}'s disk is full, and it says so")
+    # What was assigned to it before waits for room; from now on it is given nothing.
+    orders = [trial.add("/test/single") for _ in range(12)]
     equal(await_end(trial, person, orders, 60), {}, "the others go on")
     diag(f"the disk of {agent}, the {what}, was full: 12 orders took {time.time() - at:.1f} s, {leader(trial)} leads")
     late = [line for line in ledger.lines("start") if line.agent == agent and line.at > at + 1]
