@@ -81,32 +81,41 @@ static int recount(struct hor_database *db, struct record_order *order, struct h
     return rc;
 }
 
-/* Another task of the order may still be in doubt: in this batch, or by its row. */
+/* A doubt was settled by the event just applied. Another task of the order may still be in doubt,
+ * in this batch or by its row: of several the first by name tells the cause, so that it does not
+ * matter how events are cut into batches. */
 static int doubt_again(struct hor_database *db, const struct record *record,
                        struct record_order *order, struct hor_error *err)
 {
     struct hor_batch *key = hor_batch_new("s");
     struct hor_rows *rows = NULL;
-    const struct record_task *task;
+    const struct record_task *task, *first = NULL;
     size_t pos = 0;
-    int rc = HOR_OK;
-    while (rc == HOR_OK && (task = hor_map_next(record->tasks, &pos, NULL)) != NULL)
-        if (strcmp(task->order, order->id) == 0 && hor_str_equal(task->state, "inDoubt"))
-            rc = record_doubt(order, task->cause);
+    order->redoubt = false;
+    while ((task = hor_map_next(record->tasks, &pos, NULL)) != NULL)
+        if (strcmp(task->order, order->id) == 0 && hor_str_equal(task->state, "inDoubt") &&
+            (first == NULL || strcmp(task->id, first->id) < 0))
+            first = task;
     hor_batch_text(key, order->id);
-    rc = rc != HOR_OK || key == NULL
-             ? no_memory(err)
-             : hor_database_query(db,
-                                  "SELECT task_id, cause FROM task_run WHERE order_id = ? AND "
-                                  "state = 'inDoubt' ORDER BY task_id",
-                                  key, &rows, err);
-    while (rc == HOR_OK && (rc = hor_rows_next(rows, err)) == 1) {
+    int rc = key == NULL ? no_memory(err)
+                         : hor_database_query(db,
+                                              "SELECT task_id, cause FROM task_run WHERE "
+                                              "order_id = ? AND state = 'inDoubt' ORDER BY task_id",
+                                              key, &rows, err);
+    bool found = false;
+    while (rc == HOR_OK && !found && (rc = hor_rows_next(rows, err)) == 1) {
         const char *id = hor_rows_text(rows, 0);
         rc = HOR_OK;
-        if (id != NULL && hor_map_get(record->tasks, id) == NULL &&
+        /* Of a task in this batch the row is old. */
+        if (id == NULL || hor_map_get(record->tasks, id) != NULL)
+            continue;
+        found = true;
+        if ((first == NULL || strcmp(id, first->id) < 0) &&
             record_doubt(order, hor_rows_text(rows, 1)) != HOR_OK)
             rc = no_memory(err);
     }
+    if (rc == HOR_OK && first != NULL && record_doubt(order, first->cause) != HOR_OK)
+        rc = no_memory(err);
     hor_rows_close(rows);
     hor_batch_free(key);
     return rc;
@@ -128,9 +137,14 @@ static int write_events(struct hor_store *store, struct hor_database *db, struct
     for (size_t i = 0; rc == HOR_OK && i < batch->count; i++) {
         if (!news[i])
             continue;
+        const char *id = batch->events[i]->order;
+        struct record_order *order;
         if (record_apply(record, batch->events[i]) != HOR_OK ||
             add_event(rows, number++, record, batch->events[i], &xml) != HOR_OK)
             rc = no_memory(err);
+        if (rc == HOR_OK && id != NULL && (order = hor_map_get(record->orders, id)) != NULL &&
+            order->redoubt)
+            rc = doubt_again(db, record, order, err);
     }
     rc = rc != HOR_OK ? rc
                       : hor_database_run(db,
@@ -141,12 +155,9 @@ static int write_events(struct hor_store *store, struct hor_database *db, struct
     hor_batch_free(rows);
     hor_buf_done(&xml);
     size_t pos = 0;
-    for (struct record_order *o; rc == HOR_OK && (o = hor_map_next(record->orders, &pos, NULL));) {
+    for (struct record_order *o; rc == HOR_OK && (o = hor_map_next(record->orders, &pos, NULL));)
         if (o->recount)
             rc = recount(db, o, err);
-        if (rc == HOR_OK && o->redoubt)
-            rc = doubt_again(db, record, o, err);
-    }
     rc = rc != HOR_OK ? rc : record_write_orders(db, record, &written->orders, err);
     rc = rc != HOR_OK ? rc : record_write_tasks(db, record, &written->tasks, err);
     rc = rc != HOR_OK ? rc : record_write_holds(db, record, err);
