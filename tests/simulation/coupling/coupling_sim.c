@@ -173,7 +173,7 @@ static bool run(uint64_t seed, bool trace)
 
 int main(int argc, char **argv)
 {
-    struct world_seeds seeds = world_seeds_of(argc, argv, 30);
+    struct world_seeds seeds = world_seeds_of(argc, argv, 20);
     unsigned failed = 0;
     sim_config_open();
     for (unsigned i = 0; i < seeds.count && failed < 3; i++)
