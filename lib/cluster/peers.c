@@ -290,13 +290,14 @@ static int check_head(const struct hor_exchange_head *head, void *ctx, struct ho
                              "an exchange from member %" PRIu64 " to %" PRIu64
                              " came to member %" PRIu64,
                              head->from, head->to, cluster->self);
-    int rc = check_speaker(cluster, head, err);
-    if (rc != HOR_OK)
-        return rc;
+    /* First: a stranger is told nothing of the member whose name it takes. */
     if (cluster->speaker != 0 && cluster->speaker != head->from)
         return hor_error_set(err, HOR_ERR_DENIED,
                              "member %" PRIu64 " cannot speak for member %" PRIu64,
                              cluster->speaker, head->from);
+    int rc = check_speaker(cluster, head, err);
+    if (rc != HOR_OK)
+        return rc;
     if (head->incarnation > cluster->incarnation && hor_cluster_is_fresh(cluster)) {
         rc = hor_journal_save_incarnation(cluster->journal, head->incarnation, err);
         if (rc != HOR_OK)

@@ -165,15 +165,17 @@ def wait_until(at):
 def impostor(cluster):
     """A member's certificate speaks for that member and for no other one."""
     envelope = ('<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body><ExchangeJournal xmlns="urn:horarium:agent:1">'
-                '<exchange cluster="/clusters/local" incarnation="1" from="{}" to="1" formatVersion="1"/>'
+                '<exchange cluster="/clusters/local" incarnation="1" from="{}" to="1" folder="{}" formatVersion="1"/>'
                 '</ExchangeJournal></S:Body></S:Envelope>')
+    with open(cluster.trial.path("data", "a2", "journal", "member.xml")) as f:
+        folder = re.search(r'folder="([^"]+)"', f.read()).group(1)
     for action in ('""', '"urn:horarium:agent:1:ExchangeJournal"'):
         answers = []
         for speaks_for in (2, 3):
             context = ssl.create_default_context(cafile=cluster.trial.path("certificates", "ca.crt"))
             context.load_cert_chain(cluster.trial.path("certificates", "a2.crt"), cluster.trial.path("certificates", "a2.key"))
             connection = http.client.HTTPSConnection("127.0.0.1", cluster.trial.port("a1"), context=context, timeout=20)
-            connection.request("POST", "/soap/agent", envelope.format(speaks_for),
+            connection.request("POST", "/soap/agent", envelope.format(speaks_for, folder),
                                {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": action})
             answer = connection.getresponse()
             answers.append((answer.status, "NotAuthorized" in answer.read().decode()))
