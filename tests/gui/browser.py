@@ -98,6 +98,11 @@ class Person:
         except TimeoutException:
             return False
 
+    def text(self, selector):
+        """What stands there now, though the page may replace it while it is read."""
+        found = self.wait(lambda: [self.one(selector).text])
+        return found[0] if found else ""
+
     def fill(self, selector, text):
         """A page that shows news may replace the field in the moment between finding and writing."""
         def fill():
@@ -145,12 +150,12 @@ def sign_in(person, tap):
     person.fill("[name=user]", arguments.user)
     person.fill("[name=password]", "not the password")
     person.submit("form.sign-in button")
-    tap.ok("wrong" in person.one(".message").text, "a wrong password is told")
+    tap.ok("wrong" in person.text(".message"), "a wrong password is told")
     person.fill("[name=user]", arguments.user)
     person.fill("[name=password]", arguments.password)
     person.submit("form.sign-in button")
     tap.ok(person.driver.current_url.endswith("/controller/orders?state=failed") and
-           arguments.user in person.one(".who").text,
+           arguments.user in person.text(".who"),
            "signed in, one is where one wanted to be: " + person.driver.current_url)
     cookie = person.driver.get_cookie("horarium-session")
     person.go("overview")
@@ -165,17 +170,17 @@ def deploy(person, tap):
     if person.has("table.rows"):
         return
     person.go("validation")
-    tap.ok(person.has(".lead .s-succeeded"), "the draft is valid: " + person.one(".lead").text)
+    tap.ok(person.has(".lead .s-succeeded"), "the draft is valid: " + person.text(".lead"))
     person.picture("validation")
     person.go("releases")
     person.fill(".toolbar [name=reason]", "the first one, <b>by browser</b>")
     person.submit(".toolbar button")
-    tap.ok("is now" in person.one(".message").text, "a release is made: " + person.one(".message").text)
+    tap.ok("is now" in person.text(".message"), "a release is made: " + person.text(".message"))
     person.submit("form[action$=approve-release] button")
-    tap.ok("approved" in person.one(".message").text, "approved: " + person.one(".message").text)
+    tap.ok("approved" in person.text(".message"), "approved: " + person.text(".message"))
     person.submit("form[action$=deploy-release] button")
-    tap.ok("deploy" in person.one(".message").text, "deployed: " + person.one(".message").text)
-    tap.ok("<b>by browser</b>" in person.one("table.rows").text, "the reason is text")
+    tap.ok("deploy" in person.text(".message"), "deployed: " + person.text(".message"))
+    tap.ok("<b>by browser</b>" in person.text("table.rows"), "the reason is text")
     person.picture("releases")
 
     def chains_there():
@@ -203,9 +208,9 @@ def start(person, tap):
                 "started by a browser <script>alert(1)</script>")
     person.fill("form[action$=add-order] [name=reason]", "to see it run")
     person.submit("#start-order")
-    order = person.one("h1 .id").text
-    tap.ok("was added" in person.one(".message").text, "an order is started: " + order)
-    tap.ok("<script>alert(1)</script>" in person.one("main").text, "its title is text")
+    order = person.text("h1 .id")
+    tap.ok("was added" in person.text(".message"), "an order is started: " + order)
+    tap.ok("<script>alert(1)</script>" in person.text("main"), "its title is text")
     return order
 
 
@@ -220,11 +225,11 @@ def follow(person, tap, order):
     tap.ok(person.wait(lambda: len(person.all("#log li")) > 0), "the log has lines")
     first = len(person.all("#log li"))
     tap.ok(person.wait(lambda: len(person.all("#log li")) > first or
-                       "complete" in person.one("#log-state").text),
+                       "complete" in person.text("#log-state")),
            f"and grows while one looks: {first} lines, then more")
     person.picture("log")
     tap.ok(person.wait(lambda: "complete" in person.one("#log-state").text, 120),
-           "until the job has ended: " + person.one("#log-state").text)
+           "until the job has ended: " + person.text("#log-state"))
     line = person.all("#log li a.n")[0].get_attribute("href")
     person.driver.get(line)
     tap.ok(person.has("#log li"), "a line has an address")
@@ -239,7 +244,7 @@ def act(person, tap):
     person.fill("form[action$=control-chain] [name=reason]", "a moment")
     person.submit("form[action$=control-chain] button")
     tap.ok(person.has(".message") and not person.has(".message.bad"),
-           "a chain is held: " + person.one(".message").text.replace("\n", " "))
+           "a chain is held: " + person.text(".message").replace("\n", " "))
 
     def held():
         person.driver.refresh()
@@ -248,15 +253,15 @@ def act(person, tap):
     person.submit("#start-order")
     tap.ok(person.wait(lambda: person.has(".why li")),
            "an order of it says why it is not running: " +
-           (person.one(".why").text.replace("\n", " ") if person.has(".why") else "nothing"))
+           (person.text(".why").replace("\n", " ") if person.has(".why") else "nothing"))
     person.picture("order-held")
     person.submit("button[value=cancel]")
-    tap.ok(person.has("[name=confirm]") and "Nothing has been done yet" in person.one("main").text,
+    tap.ok(person.has("[name=confirm]") and "Nothing has been done yet" in person.text("main"),
            "cancelling is previewed")
     person.picture("confirm")
     person.submit(".toolbar .primary")
-    tap.ok(person.has(".message") and "1 done" in person.one(".message").text,
-           "and then done: " + (person.one(".message").text if person.has(".message") else ""))
+    tap.ok(person.has(".message") and "1 done" in person.text(".message"),
+           "and then done: " + (person.text(".message") if person.has(".message") else ""))
     tap.ok(release(person), "the chain is released")
 
 
@@ -291,7 +296,7 @@ def look(person, tap, order):
             person.go(page)
             name = page.split("?")[0]
             if person.has(".fault") or not person.has("main h1"):
-                problems.append(f"{name}: {person.one('body').text[:200]!r}")
+                problems.append(f"{name}: {person.text('body')[:200]!r}")
             if person.driver.execute_script(
                     "return document.documentElement.scrollWidth > innerWidth + 1"):
                 problems.append(f"{name} is wider than {width}")
@@ -349,7 +354,7 @@ def main():
         person.picture("failure")
         print("#", type(problem).__name__, str(problem).split("\n")[0])
         print("#", person.driver.current_url)
-        for line in person.one("body").text.split("\n")[:40]:
+        for line in person.text("body").split("\n")[:40]:
             print("#", line)
         tap.ok(False, "went through to the end")
     finally:
