@@ -81,6 +81,12 @@ int hor_cli_read_password(const char *file, const char *prompt, struct hor_buf *
 /* ---- orders.c ---- */
 /* Prints the answer's results as a table; returns the exit code that they mean. */
 int hor_cli_results(struct hor_cli *cli, const struct hor_xml_doc *doc);
+/* Calls, prints the results, and empties the request; the exit code. */
+int hor_cli_send(struct hor_cli *cli, struct hor_buf *request);
+/* The whole of a command that names one thing: `operation` with the element `field` (what argv[0] is),
+ * and `action` where it has one. */
+int hor_cli_on_one(struct hor_cli *cli, const struct hor_cli_command *command, const char *operation,
+                   const char *action, const char *field, int argc, char **argv);
 
 /* ---- making requests ---- */
 void hor_cli_begin(struct hor_buf *request, const char *operation); /* <sup:X xmlns...> */

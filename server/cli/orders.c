@@ -8,9 +8,9 @@
 #include "server/cli/cli.h"
 
 static const struct hor_cli_column order_columns[] = {
-    {"ORDER", "id", false},           {"STATE", "state", false},   {"CHAIN", "chain", false},
-    {"PLANNED", "plannedAt", false},  {"STARTED", "startedAt", false},
-    {"ENDED", "endedAt", false},      {"CAUSE", "cause", false},
+    {"ORDER", "id", false},          {"STATE", "state", false},       {"CHAIN", "chain", false},
+    {"PLANNED", "plannedAt", false}, {"STARTED", "startedAt", false}, {"ENDED", "endedAt", false},
+    {"CAUSE", "cause", false},
 };
 
 static int add(struct hor_cli *cli, const struct hor_cli_command *command, int argc, char **argv)
@@ -199,14 +199,14 @@ static int show(struct hor_cli *cli, const struct hor_cli_command *command, int 
     code = get_order(cli, argv[0], true, &doc);
     if (code == HOR_EXIT_OK && !cli->xml) {
         static const struct hor_cli_column nodes[] = {
-            {"NODE", "id", false},           {"STATE", "state", false},
-            {"ATTEMPT", "attempt", true},    {"EXIT", "exitCode", true},
-            {"AGENT", "agent", false},       {"STARTED", "startedAt", false},
-            {"ENDED", "endedAt", false},     {"CAUSE", "cause", false}};
+            {"NODE", "id", false},       {"STATE", "state", false}, {"ATTEMPT", "attempt", true},
+            {"EXIT", "exitCode", true},  {"AGENT", "agent", false}, {"STARTED", "startedAt", false},
+            {"ENDED", "endedAt", false}, {"CAUSE", "cause", false}};
         static const struct hor_cli_column tasks[] = {
-            {"TASK", "id", false},          {"OUTCOME", "outcome", false}, {"EXIT", "exitCode", true},
-            {"STARTED", "startedAt", false}, {"ENDED", "endedAt", false},  {"CPU ms", "cpuMs", true},
-            {"LOG", "logBytes", true},      {"CAUSE", "cause", false}};
+            {"TASK", "id", false},       {"OUTCOME", "outcome", false},
+            {"EXIT", "exitCode", true},  {"STARTED", "startedAt", false},
+            {"ENDED", "endedAt", false}, {"CPU ms", "cpuMs", true},
+            {"LOG", "logBytes", true},   {"CAUSE", "cause", false}};
         static const struct hor_cli_column values[] = {{"NAME", "@name", false},
                                                        {"VALUE", ".", false}};
         const struct hor_xml_node *root = hor_xml_root(doc);
@@ -413,15 +413,27 @@ static int control(struct hor_cli *cli, const struct hor_cli_command *command, c
     X(resolve, "resolve", "Settles an in-doubt node: success, failure or again")
 
 #define DEFINE_ACTION(function, action, summary)                                                   \
-    static int function##_orders(struct hor_cli *cli, const struct hor_cli_command *command,      \
+    static int function##_orders(struct hor_cli *cli, const struct hor_cli_command *command,       \
                                  int argc, char **argv)                                            \
     {                                                                                              \
         return control(cli, command, action, argc, argv);                                          \
     }
 ACTION_TABLE(DEFINE_ACTION)
 
-static int control_chain(struct hor_cli *cli, const struct hor_cli_command *command,
-                         const char *action, int argc, char **argv)
+int hor_cli_send(struct hor_cli *cli, struct hor_buf *request)
+{
+    struct hor_xml_doc *doc = NULL;
+    int code = hor_cli_call(cli, request, &doc);
+    hor_buf_done(request);
+    if (code == HOR_EXIT_OK)
+        code = hor_cli_results(cli, doc);
+    hor_xml_doc_free(doc);
+    return code;
+}
+
+int hor_cli_on_one(struct hor_cli *cli, const struct hor_cli_command *command,
+                   const char *operation, const char *action, const char *field, int argc,
+                   char **argv)
 {
     const char *reason = NULL, *master = NULL, *id = NULL;
     const struct hor_cli_option options[] = {
@@ -433,33 +445,27 @@ static int control_chain(struct hor_cli *cli, const struct hor_cli_command *comm
     if (code >= 0)
         return code;
     if (argc != 1)
-        return hor_cli_usage(command, "it wants one chain");
+        return hor_cli_usage(command, "it wants one %s", field);
     struct hor_buf request = HOR_BUF_INIT;
-    struct hor_xml_doc *doc = NULL;
-    hor_cli_begin(&request, "ControlChain");
+    hor_cli_begin(&request, operation);
     hor_cli_add(&request, "requestId", id);
     hor_cli_add(&request, "action", action);
-    hor_cli_add(&request, "chain", argv[0]);
+    hor_cli_add(&request, field, argv[0]);
     hor_cli_add(&request, "master", master);
     hor_cli_add(&request, "reason", reason);
-    hor_cli_end(&request, "ControlChain");
-    code = hor_cli_call(cli, &request, &doc);
-    hor_buf_done(&request);
-    if (code == HOR_EXIT_OK)
-        code = hor_cli_results(cli, doc);
-    hor_xml_doc_free(doc);
-    return code;
+    hor_cli_end(&request, operation);
+    return hor_cli_send(cli, &request);
 }
 
 static int hold(struct hor_cli *cli, const struct hor_cli_command *command, int argc, char **argv)
 {
-    return control_chain(cli, command, "hold", argc, argv);
+    return hor_cli_on_one(cli, command, "ControlChain", "hold", "chain", argc, argv);
 }
 
 static int release(struct hor_cli *cli, const struct hor_cli_command *command, int argc,
                    char **argv)
 {
-    return control_chain(cli, command, "release", argc, argv);
+    return hor_cli_on_one(cli, command, "ControlChain", "release", "chain", argc, argv);
 }
 
 #define ORDER_ARGUMENTS "ORDER... | --state ..."
@@ -470,8 +476,7 @@ const struct hor_cli_command hor_cli_orders[] = {
     {"order show", "ORDER", "Shows an order, its nodes and attempts, and why it waits", show},
     {"order wait", "ORDER...", "Waits until orders have ended or need a person", await},
     {"order start", ORDER_ARGUMENTS, "Starts waiting orders now", start_orders},
-    {"order suspend", ORDER_ARGUMENTS, "Lets running tasks end and starts no more",
-     suspend_orders},
+    {"order suspend", ORDER_ARGUMENTS, "Lets running tasks end and starts no more", suspend_orders},
     {"order resume", ORDER_ARGUMENTS, "Goes on with suspended orders (--node: from there)",
      resume_orders},
     {"order cancel", ORDER_ARGUMENTS, "Ends orders that do not run", cancel_orders},
